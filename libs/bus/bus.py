@@ -1,0 +1,145 @@
+"""One process's connection to the bus: publish, call, and start what the process subscribes to."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import structlog
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+from nats.js.errors import APIError, NotFoundError
+from stamina import retry_context
+
+from libs.bus.errors import FaultError, ServiceUnavailable
+from libs.bus.streams import ensure_streams
+from libs.contracts import events, subjects
+from libs.contracts.calls import Call, Fault, Reply, Request
+from libs.contracts.message import Message, decode, encode
+from libs.contracts.subjects import Stream
+
+log = structlog.get_logger()
+
+CALL_TIMEOUT = 2.0
+"""Seconds to wait for one reply."""
+CALL_PATIENCE = 8.0
+"""Seconds to keep trying while a service is not there, such as during its restart."""
+GRACEFUL_TIMEOUT = 15.0
+"""Seconds that running handlers get to finish when the process is told to stop."""
+
+T = TypeVar("T")
+
+
+class Bus:
+    """Publishing and calling. Subscriptions are declared on `broker`, see work.py and answers.py.
+
+    FastStream's broker owns the connection and runs the handlers; what is published, and the
+    frames of answers, go through the plain client beneath it, at a fraction of the cost.
+    """
+
+    def __init__(self, broker: NatsBroker, client: Client) -> None:
+        self.broker = broker
+        self.client = client
+        self.jetstream: JetStreamContext = client.jetstream()
+
+    async def start(self) -> None:
+        """Begin to handle what was subscribed to."""
+        await self.broker.start()
+
+    async def send(self, subject: str, message: Message, message_id: str) -> bool:
+        """Put a message on a stream, durably. False when one with this id was there already.
+
+        Raises ServiceUnavailable when the stream did not confirm; the message may be there or not,
+        so publish again with the same id.
+        """
+        try:
+            # What is not connected now fails now: a caller has a client waiting.
+            ack = await self.jetstream.publish(
+                subject, encode(message), headers={"Nats-Msg-Id": message_id}, timeout=CALL_TIMEOUT
+            )
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+        return not ack.duplicate
+
+    async def emit(self, event: events.AnyEvent) -> bool:
+        """Put an event on the log, durably. False when it was there already."""
+        subject = subjects.event(events.name_of(type(event)), events.about(event))
+        return await self.send(subject, event, event.event_id)
+
+    async def tell(self, subject: str, message: Message) -> None:
+        """Publish to whoever listens right now; nothing is kept, nothing confirmed."""
+        await self.client.publish(subject, encode(message))
+
+    async def call(self, call: Call[Request, Reply], request: Request) -> Reply:
+        """Ask the service that owns something. Raises FaultError and ServiceUnavailable."""
+        retried = (NoRespondersError, NatsTimeoutError) if call.idempotent else NoRespondersError
+        try:
+            async for attempt in retry_context(
+                on=retried, attempts=None, timeout=CALL_PATIENCE, wait_initial=0.05, wait_max=0.5
+            ):
+                with attempt:
+                    reply = await self.client.request(
+                        call.subject, encode(request), timeout=CALL_TIMEOUT
+                    )
+        except (NatsError, ConnectionClosedError) as error:
+            raise ServiceUnavailable(call.service) from error
+        answer = decode(reply.data, call.answer)
+        if isinstance(answer, Fault):
+            raise FaultError(answer.code, answer.message, answer.param)
+        assert isinstance(answer, call.reply)
+        return answer
+
+    async def last(self, stream: Stream, subject: str) -> RawStreamMsg | None:
+        """The newest message of a stream on a subject (wildcards allowed), None without one."""
+        try:
+            return await self.jetstream.get_last_msg(stream.name, subject)
+        except NotFoundError:
+            return None
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+
+    async def ping(self) -> None:
+        """Raise ServiceUnavailable unless the bus answers, its streams included."""
+        try:
+            await self.jetstream.account_info()
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+
+
+@asynccontextmanager
+async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]:
+    """Connect, create the streams, hand the bus over; on exit finish what is running and leave.
+
+    `replicas` is how many servers of a cluster keep each stream. The connection comes back by
+    itself for as long as the process lives.
+    """
+
+    async def disconnected() -> None:
+        log.warning("bus.disconnected")
+
+    async def reconnected() -> None:
+        log.info("bus.reconnected")
+
+    broker = NatsBroker(
+        url.split(","),
+        name=name,
+        logger=None,
+        apply_types=False,  # handlers get decoded messages, see work.py and answers.py
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,
+        ping_interval=10,
+        disconnected_cb=disconnected,
+        reconnected_cb=reconnected,
+        graceful_timeout=GRACEFUL_TIMEOUT,
+    )
+    client = await broker.connect()
+    try:
+        bus = Bus(broker, client)
+        await ensure_streams(bus.jetstream, replicas)
+        yield bus
+    finally:
+        await broker.stop()

@@ -1,0 +1,170 @@
+"""Durable subscriptions, and the one place that decides when a message is acknowledged.
+
+A message is acknowledged after its handler returned. While the handler runs (or waits for a free
+slot) the claim is renewed, so that only a dead process loses it, after ACK_WAIT. A handler that
+raises gets the message again after a delay that grows; after MAX_ATTEMPTS, and when the message
+can't be read at all, it goes to the dead letters and `give_up` may end its business visibly.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import structlog
+from faststream import AckPolicy
+from faststream.nats import ConsumerConfig, JStream, NatsMessage, PullSub
+from nats.errors import Error as NatsError
+
+from libs.bus.bus import Bus
+from libs.contracts import subjects
+from libs.contracts.message import decode
+from libs.contracts.subjects import Stream
+
+log = structlog.get_logger()
+
+ACK_WAIT = 6.0
+"""Seconds after which a message goes to another worker when its own stopped renewing the claim."""
+MAX_ATTEMPTS = 6
+"""Deliveries of one message before it becomes a dead letter."""
+RETRY_DELAYS = (0.2, 1.0, 5.0, 15.0, 30.0)
+"""Seconds before the second, third, … delivery after an error."""
+FETCH_BATCH = 50
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Delivered(Generic[T]):
+    """A message and which delivery of it this is, from 1."""
+
+    message: T
+    attempt: int
+
+
+class RetryLater(Exception):
+    """Raised by a handler: not an error, deliver the message again after `delay` seconds."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(f"again in {delay} s")
+        self.delay = delay
+
+
+Handler = Callable[[Delivered[T]], Awaitable[None]]
+
+
+def work(
+    bus: Bus,
+    stream: Stream,
+    subject: str,
+    kind: Any,
+    handler: Handler[Any],
+    *,
+    durable: str,
+    slots: int,
+    max_attempts: int = MAX_ATTEMPTS,
+    give_up: Handler[Any] | None = None,
+) -> None:
+    """Handle the messages of `subject`, each once, shared by all processes that use `durable`.
+
+    `kind` is the type or union of the messages, `slots` how many this process works on at once.
+    """
+    free = asyncio.Semaphore(slots)
+    policy = _Policy(bus, kind, handler, give_up, max_attempts)
+
+    async def parked(message: NatsMessage) -> NatsMessage:
+        return message  # decoded under the policy, which must see what can't be decoded
+
+    async def handle(message: NatsMessage) -> None:
+        async with _claim(message):
+            async with free:
+                await policy.apply(message)
+
+    bus.broker.subscriber(
+        subject,
+        stream=JStream(stream.name, declare=False),
+        durable=durable,
+        config=ConsumerConfig(ack_wait=ACK_WAIT, max_ack_pending=-1),
+        pull_sub=PullSub(batch_size=FETCH_BATCH, timeout=5.0),
+        # Everything fetched is taken up at once: what waits for a slot must renew its claim too.
+        max_workers=slots + FETCH_BATCH,
+        decoder=parked,
+        ack_policy=AckPolicy.MANUAL,
+    )(handle)
+
+
+@asynccontextmanager
+async def _claim(message: NatsMessage) -> AsyncIterator[None]:
+    """Renew the claim on a message until the block ends."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(ACK_WAIT / 3)
+            try:
+                await message.in_progress()
+            except NatsError as error:
+                log.warning("work.claim_not_renewed", error=str(error))
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
+
+
+class _Policy:
+    """What becomes of one delivery."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        kind: Any,
+        handler: Handler[Any],
+        give_up: Handler[Any] | None,
+        max_attempts: int,
+    ) -> None:
+        self._bus = bus
+        self._kind = kind
+        self._handler = handler
+        self._give_up = give_up
+        self._max_attempts = max_attempts
+
+    async def apply(self, message: NatsMessage) -> None:
+        attempt = message.raw_message.metadata.num_delivered
+        try:
+            delivered = Delivered(decode(message.body, self._kind), attempt)
+        except msgspec.MsgspecError as error:
+            await self._bury(message, str(error))
+            return
+        try:
+            # A message that kills its worker never raises: the count is what ends it.
+            if attempt > self._max_attempts:
+                await self._end(message, delivered, "too many deliveries")
+            else:
+                await self._handler(delivered)
+                await message.ack()
+        except RetryLater as later:
+            await message.nack(delay=later.delay)
+        except Exception as error:
+            log.exception("work.failed", subject=message.raw_message.subject, attempt=attempt)
+            if attempt >= self._max_attempts:
+                await self._end(message, delivered, repr(error))
+            else:
+                await message.nack(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
+
+    async def _end(self, message: NatsMessage, delivered: Delivered[Any], reason: str) -> None:
+        if self._give_up is not None:
+            await self._give_up(delivered)
+        await self._bury(message, reason)
+
+    async def _bury(self, message: NatsMessage, reason: str) -> None:
+        """Keep the message for an operator, then take it off its queue."""
+        subject = message.raw_message.subject
+        log.error("work.dead_letter", subject=subject, reason=reason)
+        await self._bus.jetstream.publish(
+            subjects.dead(subject), message.body, headers={"Alonchat-Reason": reason[:500]}
+        )
+        await message.reject()

@@ -1,0 +1,122 @@
+"""One chat request on its way: api → rag → llm, and the frames of the answer back to api."""
+
+from datetime import datetime
+
+from libs.contracts.message import Message, Part
+
+
+class Exchange(Part, frozen=True, kw_only=True):
+    """A question of the conversation so far and the answer it got."""
+
+    question: str
+    answer: str
+
+
+class AgentProfile(Part, frozen=True, kw_only=True):
+    """What the workers need to know of an agent."""
+
+    id: str
+    name: str
+    instructions: str = ""
+
+
+class Passage(Part, frozen=True, kw_only=True):
+    """A piece of a source that was retrieved. `relevance` is a probability, see rag/confidence.py.
+
+    `text` is what goes into the prompt. For a source of type `qa`, `question` and `answer` are its
+    two halves; otherwise they are empty.
+    """
+
+    source_id: str
+    type: str
+    title: str
+    relevance: float
+    text: str
+    question: str = ""
+    answer: str = ""
+
+
+class ChatRequested(Message, frozen=True, kw_only=True, tag="chat.requested.v1"):
+    """A client's message, checked, paid for (held) and stored; to be grounded by rag.
+
+    `model` is the model to answer with, `credits` what was held for it. `history` is the end of
+    the conversation, oldest first. `edge` is the api process that holds the client's connection.
+    """
+
+    message_id: str
+    conversation_id: str
+    account_id: str
+    agent: AgentProfile
+    question: str
+    history: tuple[Exchange, ...] = ()
+    model: str
+    credits: int
+    edge: str
+    requested_at: datetime
+
+
+class ChatGrounded(Message, frozen=True, kw_only=True, tag="chat.grounded.v1"):
+    """The request with the passages that were found for it; to be answered by llm."""
+
+    request: ChatRequested
+    passages: tuple[Passage, ...]
+    confidence: float
+
+
+class ChatCancelled(Message, frozen=True, kw_only=True, tag="chat.cancelled.v1"):
+    """Stop generating this answer, keep what there is."""
+
+    message_id: str
+
+
+class SourceUsed(Part, frozen=True, kw_only=True):
+    """A source as the client sees it beside an answer."""
+
+    id: str
+    type: str
+    title: str
+    relevance: float
+    text: str = ""
+
+
+class Frame(Message, frozen=True, kw_only=True):
+    """A piece of an answer on its way to the client.
+
+    `attempt` counts the deliveries of the request: a worker that takes over after a crash sends a
+    higher one, and everything of a lower one is void. `seq` counts from 0 within the attempt, so
+    that a reader sees a gap.
+    """
+
+    attempt: int
+    seq: int
+
+
+class SourcesFrame(Frame, frozen=True, kw_only=True, tag="reply.sources.v1"):
+    """Always the first frame of an attempt."""
+
+    sources: tuple[SourceUsed, ...]
+    confidence: float
+
+
+class TextFrame(Frame, frozen=True, kw_only=True, tag="reply.text.v1"):
+    """The next piece of the text."""
+
+    text: str
+
+
+class DoneFrame(Frame, frozen=True, kw_only=True, tag="reply.done.v1"):
+    """The answer is complete and its MessageSent is on the event log."""
+
+    model: str
+    credits: int
+    finish_reason: str
+
+
+class ErrorFrame(Frame, frozen=True, kw_only=True, tag="reply.error.v1"):
+    """The answer failed and its MessageFailed is on the event log. `code` as in the HTTP API."""
+
+    code: str
+    message: str
+
+
+AnyFrame = SourcesFrame | TextFrame | DoneFrame | ErrorFrame

@@ -1,0 +1,110 @@
+"""What has happened, on the event log: at least once, in order, kept for EVENTS.max_age.
+
+A chat message has one outcome, MessageSent or MessageFailed. Both are published with the same
+de-duplication id (`outcome_id`), so the log itself takes the first and refuses every other,
+whoever else tries: a second worker after a take-over, a sweeper, a retry.
+"""
+
+from datetime import datetime
+
+from libs.contracts.chat import SourceUsed
+from libs.contracts.message import Message
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """The base of all events. `event_id` is unique and stays the same through every redelivery."""
+
+    event_id: str
+    account_id: str
+    agent_id: str
+    at: datetime
+
+
+class ConversationStarted(Event, frozen=True, kw_only=True, tag="conversation.started.v1"):
+    """A first message opened a conversation."""
+
+    conversation_id: str
+
+
+class MessageReceived(Event, frozen=True, kw_only=True, tag="message.received.v1"):
+    """A client's message was accepted and stored. `message_id` is the id of its answer to come."""
+
+    message_id: str
+    conversation_id: str
+    message: str
+
+
+class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
+    """An answer is complete. `credits` is what it costs."""
+
+    message_id: str
+    conversation_id: str
+    message: str
+    model: str
+    credits: int
+    confidence: float
+    sources: tuple[SourceUsed, ...]
+    finish_reason: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class MessageFailed(Event, frozen=True, kw_only=True, tag="message.failed.v1"):
+    """An accepted message will not be answered; it costs nothing."""
+
+    message_id: str
+    conversation_id: str
+    code: str
+    message: str
+
+
+class AgentDeleted(Event, frozen=True, kw_only=True, tag="agent.deleted.v1"):
+    """An agent is gone; whoever owns something of it removes it."""
+
+
+class SourceReady(Event, frozen=True, kw_only=True, tag="source.ready.v1"):
+    """A source can be found in answers."""
+
+    source_id: str
+    chunks: int
+
+
+class SourceFailed(Event, frozen=True, kw_only=True, tag="source.failed.v1"):
+    """A source could not be indexed; `message` says why."""
+
+    source_id: str
+    message: str
+
+
+AnyEvent = (
+    ConversationStarted
+    | MessageReceived
+    | MessageSent
+    | MessageFailed
+    | AgentDeleted
+    | SourceReady
+    | SourceFailed
+)
+
+
+def name_of(kind: type[Event]) -> str:
+    """The public name of an event: its tag without the version, such as `message.sent`."""
+    return str(kind.__struct_config__.tag).rsplit(".", 1)[0]
+
+
+def about(event: AnyEvent) -> str:
+    """The id of what the event is about, the last token of its subject."""
+    match event:
+        case MessageReceived() | MessageSent() | MessageFailed():
+            return event.message_id
+        case ConversationStarted():
+            return event.conversation_id
+        case SourceReady() | SourceFailed():
+            return event.source_id
+        case AgentDeleted():
+            return event.agent_id
+
+
+def outcome_id(message_id: str) -> str:
+    """The event id that MessageSent and MessageFailed of one message share."""
+    return f"evt_outcome_{message_id}"

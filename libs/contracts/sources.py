@@ -1,0 +1,96 @@
+"""What rag answers: the sources of an agent; and the job that indexes one."""
+
+from datetime import datetime
+from typing import Literal
+
+from libs.contracts.calls import Call, Done
+from libs.contracts.message import Message, Part
+
+SourceType = Literal["qa", "text"]
+SourceStatus = Literal["queued", "processing", "ready", "failed"]
+
+
+class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1"):
+    """Add a source. `qa` needs question and answer, `text` needs text; the edge has checked."""
+
+    source_id: str
+    account_id: str
+    agent_id: str
+    kind: SourceType
+    title: str
+    question: str = ""
+    answer: str = ""
+    text: str = ""
+
+
+class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
+    """A source and how far its indexing has come. `error` says why it failed."""
+
+    id: str
+    agent_id: str
+    kind: SourceType
+    title: str
+    status: SourceStatus
+    chunks: int
+    created_at: datetime
+    updated_at: datetime
+    error: str | None = None
+    question: str = ""
+    answer: str = ""
+    text: str = ""
+
+
+class SourceRow(Part, frozen=True, kw_only=True):
+    """A source in a list: without its content."""
+
+    id: str
+    agent_id: str
+    kind: SourceType
+    title: str
+    status: SourceStatus
+    chunks: int
+    created_at: datetime
+    updated_at: datetime
+    error: str | None = None
+
+
+class ListSources(Message, frozen=True, kw_only=True, tag="rag.list_sources.v1"):
+    """Ask for an agent's sources, newest first, after `cursor`."""
+
+    agent_id: str
+    cursor: str | None = None
+    limit: int = 50
+
+
+class SourcePage(Message, frozen=True, kw_only=True, tag="rag.source_page.v1"):
+    """Sources and the cursor of the next page, None on the last one."""
+
+    items: tuple[SourceRow, ...]
+    next_cursor: str | None = None
+
+
+class GetSource(Message, frozen=True, kw_only=True, tag="rag.get_source.v1"):
+    """Ask for one source."""
+
+    agent_id: str
+    source_id: str
+
+
+class DeleteSource(Message, frozen=True, kw_only=True, tag="rag.delete_source.v1"):
+    """Remove a source and its chunks; answered when no answer can use it any more."""
+
+    agent_id: str
+    source_id: str
+
+
+class SourceSubmitted(Message, frozen=True, kw_only=True, tag="sources.submitted.v1"):
+    """A source waits for indexing."""
+
+    agent_id: str
+    source_id: str
+
+
+CREATE_SOURCE = Call("rag.create_source", CreateSource, Source)
+LIST_SOURCES = Call("rag.list_sources", ListSources, SourcePage)
+GET_SOURCE = Call("rag.get_source", GetSource, Source)
+DELETE_SOURCE = Call("rag.delete_source", DeleteSource, Done)

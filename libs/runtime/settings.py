@@ -1,0 +1,58 @@
+"""Settings from the environment; each service adds its own to these in services/<name>/settings.py.
+
+A running embedded stack writes the addresses of its servers to `$DATA_DIR/stack.env`; the
+environment wins over it. So every command finds the stack by the same settings.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+STACK_FILE = "stack.env"
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the message is one sentence for the operator."""
+
+
+class Settings(BaseSettings):
+    """What every process needs."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path(".data"), description="Where the embedded servers keep their state")
+    nats_url: str = Field("", description="NATS server or cluster, comma separated")
+    nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster")
+    mongo_url: str = Field("", description="MongoDB connection string")
+    mongo_database: str = Field("alonchat", description="Name of the database")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log events to write"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="How log events are written")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment. Raises SettingsError naming what is wrong."""
+        stack_file = Path(os.environ.get("DATA_DIR", ".data")) / STACK_FILE
+        try:
+            settings = cls(_env_file=stack_file)
+        except ValidationError as error:
+            raise SettingsError(_sentence(error)) from error
+        for name in ("nats_url", "mongo_url"):
+            if not getattr(settings, name):
+                raise SettingsError(
+                    f"{name.upper()} is not set and no embedded stack runs in "
+                    f"{settings.data_dir}: set it, or start a stack with `make run`."
+                )
+        return settings
+
+
+def _sentence(error: ValidationError) -> str:
+    problems = (
+        f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_url=False)
+    )
+    return "; ".join(problems)
