@@ -87,10 +87,9 @@ class Bus:
                     )
         except (NatsError, ConnectionClosedError) as error:
             raise ServiceUnavailable(call.service) from error
-        answer = decode(reply.data, call.answer)
+        answer: Reply | Fault = decode(reply.data, call.answer)
         if isinstance(answer, Fault):
             raise FaultError(answer.code, answer.message, answer.param)
-        assert isinstance(answer, call.reply)
         return answer
 
     async def last(self, stream: Stream, subject: str) -> RawStreamMsg | None:
@@ -101,6 +100,15 @@ class Bus:
             return None
         except (NatsError, APIError) as error:
             raise ServiceUnavailable("nats") from error
+
+    async def outcome(self, message_id: str) -> events.Outcome | None:
+        """The outcome of a chat message that is on the event log, None when there is none yet."""
+        for name in ("message.sent", "message.failed"):
+            logged = await self.last(subjects.EVENTS, subjects.event(name, message_id))
+            if logged is not None and logged.data is not None:
+                outcome: events.Outcome = decode(logged.data, events.Outcome)
+                return outcome
+        return None
 
     async def ping(self) -> None:
         """Raise ServiceUnavailable unless the bus answers, its streams included."""
@@ -130,7 +138,7 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         logger=None,
         apply_types=False,  # handlers get decoded messages, see work.py and answers.py
         max_reconnect_attempts=-1,
-        reconnect_time_wait=0.2,
+        reconnect_time_wait=1,
         ping_interval=10,
         disconnected_cb=disconnected,
         reconnected_cb=reconnected,

@@ -7,9 +7,8 @@ can't be read at all, it goes to the dead letters and `give_up` may end its busi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -79,9 +78,8 @@ def work(
         return message  # decoded under the policy, which must see what can't be decoded
 
     async def handle(message: NatsMessage) -> None:
-        async with _claim(message):
-            async with free:
-                await policy.apply(message)
+        async with _claim(message), free:
+            await policy.apply(message)
 
     bus.broker.subscriber(
         subject,

@@ -8,10 +8,14 @@ from libs.contracts.message import Message, Part
 
 
 class Hold(Message, frozen=True, kw_only=True, tag="billing.hold.v1"):
-    """Set aside what one answer of `model` costs. The same message_id again changes nothing."""
+    """Set aside what one answer of `model` costs. The same message_id again changes nothing.
+
+    The hold ends with the message's outcome: MessageSent debits it, MessageFailed gives it back.
+    """
 
     account_id: str
     agent_id: str
+    conversation_id: str
     message_id: str
     model: str
 
@@ -23,7 +27,7 @@ class Held(Message, frozen=True, kw_only=True, tag="billing.held.v1"):
 
 
 class Release(Message, frozen=True, kw_only=True, tag="billing.release.v1"):
-    """Give a hold back whose request was never published."""
+    """Give a hold back at once: its request was refused and never published."""
 
     account_id: str
     message_id: str

@@ -76,6 +76,9 @@ class SourceFailed(Event, frozen=True, kw_only=True, tag="source.failed.v1"):
     message: str
 
 
+Outcome = MessageSent | MessageFailed
+"""How a chat message ends."""
+
 AnyEvent = (
     ConversationStarted
     | MessageReceived

@@ -1,6 +1,6 @@
 """The base of everything that travels on the bus, and its encoding."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -23,7 +23,11 @@ def encode(message: Any) -> bytes:
     return _encoder.encode(message)
 
 
-def decode(data: bytes, kind: type[T]) -> T:
+@overload
+def decode(data: bytes, kind: type[T]) -> T: ...
+@overload
+def decode(data: bytes, kind: Any) -> Any: ...
+def decode(data: bytes, kind: Any) -> Any:
     """Read a message of the given type or union.
 
     Raises msgspec.ValidationError for other shapes, msgspec.DecodeError for what is not JSON.

@@ -37,6 +37,11 @@ def event(name: str, about: str) -> str:
     return f"events.{name}.{about}"
 
 
+def every(event: str) -> str:
+    """The subject of all events of a name."""
+    return f"events.{event}.*"
+
+
 def delivery(endpoint_id: str) -> str:
     """Where the webhook deliveries of one endpoint wait."""
     return f"webhooks.deliveries.{endpoint_id}"
@@ -60,10 +65,12 @@ class Stream:
     counter: bool = False
 
 
-CHAT = Stream("CHAT", (CHAT_REQUESTED, CHAT_GROUNDED), "work", max_age=HOUR)
+# The ages are a chain: a request waits at most CHAT.max_age for each worker, billing fails what has
+# no outcome after its HOLD_TTL (15 minutes), and the window in which the log accepts only the first
+# outcome of a message (see events.py) is longer than both together.
+CHAT = Stream("CHAT", (CHAT_REQUESTED, CHAT_GROUNDED), "work", max_age=10 * MINUTE)
 REPLIES = Stream("REPLIES", ("chat.replies.>",), "log", storage="memory", max_age=10 * MINUTE)
-# The window is longer than any answer can take: the first outcome of a message wins, see events.py.
-EVENTS = Stream("EVENTS", ("events.>",), "log", max_age=3 * DAY, dedupe_window=30 * MINUTE)
+EVENTS = Stream("EVENTS", ("events.>",), "log", max_age=3 * DAY, dedupe_window=45 * MINUTE)
 DELIVERIES = Stream("DELIVERIES", ("webhooks.deliveries.>",), "work", dedupe_window=HOUR)
 SOURCES = Stream("SOURCES", (SOURCES_SUBMITTED,), "work")
 DEAD = Stream("DEAD", ("dead.>",), "log", max_age=14 * DAY)

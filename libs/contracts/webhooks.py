@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import msgspec
+
 from libs.contracts.calls import Call, Done
 from libs.contracts.message import Message, Part
 
@@ -15,7 +17,7 @@ class CreateEndpoint(Message, frozen=True, kw_only=True, tag="webhooks.create_en
     endpoint_url: str
     events: tuple[str, ...]
     description: str = ""
-    custom_headers: dict[str, str] = {}
+    custom_headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class EndpointCreated(Message, frozen=True, kw_only=True, tag="webhooks.endpoint_created.v1"):

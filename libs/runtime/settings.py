@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         """Read the environment. Raises SettingsError naming what is wrong."""
         stack_file = Path(os.environ.get("DATA_DIR", ".data")) / STACK_FILE
         try:
-            settings = cls(_env_file=stack_file)
+            settings = cls(_env_file=stack_file)  # type: ignore[call-arg]  # pydantic-settings' own
         except ValidationError as error:
             raise SettingsError(_sentence(error)) from error
         for name in ("nats_url", "mongo_url"):

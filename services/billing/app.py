@@ -1,0 +1,30 @@
+"""Wires the billing service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.bus.bus import open_bus
+from libs.runtime.health import answer_probes
+from libs.runtime.mongo import open_mongo, ping_mongo
+from libs.runtime.tasks import background
+from services.billing.expiry import sweep_forever
+from services.billing.handlers import register
+from services.billing.ledger import Ledger
+from services.billing.settings import BillingSettings
+
+
+@asynccontextmanager
+async def run() -> AsyncIterator[None]:
+    """Run billing until the block ends."""
+    settings = BillingSettings.load()
+    async with (
+        open_mongo(settings.mongo_url, settings.mongo_database) as database,
+        open_bus(settings.nats_url, "billing", settings.nats_replicas) as bus,
+    ):
+        ledger = Ledger(database)
+        await ledger.create_indexes()
+        register(bus, ledger, settings)
+        answer_probes(bus, "billing", {"mongo": lambda: ping_mongo(database), "nats": bus.ping})
+        await bus.start()
+        async with background(sweep_forever(bus, ledger, settings)):
+            yield

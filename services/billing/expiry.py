@@ -1,0 +1,64 @@
+"""Ends holds whose answer never came, through the event log, where the first outcome wins.
+
+So an answer that was late but did arrive is debited, never both debited and given back; and every
+service learns of the failure as of any other.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from libs.bus.bus import Bus
+from libs.bus.errors import BusError
+from libs.contracts.events import MessageFailed, MessageSent, outcome_id
+from libs.runtime.mongo import MongoError
+from services.billing.handlers import settle_sent
+from services.billing.ledger import Ledger, OpenHold
+from services.billing.settings import BillingSettings
+
+log = structlog.get_logger()
+
+LOOK_BACK = timedelta(hours=1)
+"""A sweep looks at accounts that held credits within HOLD_TTL and this; the first one at all."""
+
+
+async def sweep_forever(bus: Bus, ledger: Ledger, settings: BillingSettings) -> None:
+    """Fail expired holds every HOLD_SWEEP_INTERVAL, from the start of the process."""
+    ttl = timedelta(seconds=settings.hold_ttl)
+    active_since = datetime.min.replace(tzinfo=UTC)
+    while True:
+        now = datetime.now(UTC)
+        try:
+            await ledger.finish_grants()
+            async for hold in ledger.holds_before(now - ttl, active_since):
+                await end(bus, ledger, hold)
+            active_since = now - ttl - LOOK_BACK
+        except (BusError, MongoError) as error:
+            log.warning("holds.sweep_failed", error=str(error))
+        await asyncio.sleep(settings.hold_sweep_interval)
+
+
+async def end(bus: Bus, ledger: Ledger, hold: OpenHold) -> None:
+    """Give the message of a hold an outcome; when it has one, apply that."""
+    failed = MessageFailed(
+        event_id=outcome_id(hold.message_id),
+        account_id=hold.account_id,
+        agent_id=hold.agent_id,
+        at=datetime.now(UTC),
+        message_id=hold.message_id,
+        conversation_id=hold.conversation_id,
+        code="timeout",
+        message="No answer could be produced in time.",
+    )
+    if await bus.emit(failed):
+        log.warning("holds.expired", message_id=hold.message_id)
+        return
+    # The hold was written after its outcome was handled: an edge that gave up on a slow call.
+    match await bus.outcome(hold.message_id):
+        case MessageSent() as sent:
+            await settle_sent(ledger, sent)
+        case MessageFailed():
+            await ledger.refund(hold.account_id, hold.message_id)
+        case None:
+            pass  # the log takes it at a later sweep, when its window has passed

@@ -1,0 +1,126 @@
+"""What billing reacts to: calls about credits, and the outcome of every chat message."""
+
+from datetime import UTC, datetime
+
+from libs.bus.answers import answer
+from libs.bus.bus import Bus
+from libs.bus.errors import FaultError
+from libs.bus.work import Delivered, work
+from libs.contracts import billing, subjects
+from libs.contracts.billing import (
+    Balance,
+    Grant,
+    Held,
+    Hold,
+    LedgerEntry,
+    LedgerPage,
+    Release,
+    Usage,
+)
+from libs.contracts.calls import Done
+from libs.contracts.events import MessageFailed, MessageSent, name_of
+from services.billing.ledger import InsufficientCredits, Ledger, entry_id
+from services.billing.prices import price_of
+from services.billing.settings import BillingSettings
+
+OUTCOMES_AT_ONCE = 50
+"""Outcome events that one process works on at a time."""
+
+
+def register(bus: Bus, ledger: Ledger, settings: BillingSettings) -> None:
+    """Subscribe billing to its calls and events."""
+    handlers = Handlers(ledger, settings)
+    answer(bus, billing.HOLD, handlers.hold)
+    answer(bus, billing.RELEASE, handlers.release)
+    answer(bus, billing.GRANT, handlers.grant)
+    answer(bus, billing.GET_BALANCE, handlers.get_balance)
+    answer(bus, billing.LIST_LEDGER, handlers.list_ledger)
+    answer(bus, billing.GET_USAGE, handlers.get_usage)
+    for kind, handler, durable in (
+        (MessageSent, handlers.message_sent, "billing_message_sent"),
+        (MessageFailed, handlers.message_failed, "billing_message_failed"),
+    ):
+        work(
+            bus,
+            subjects.EVENTS,
+            subjects.every(name_of(kind)),
+            kind,
+            handler,
+            durable=durable,
+            slots=OUTCOMES_AT_ONCE,
+        )
+
+
+class Handlers:
+    """Translate messages to ledger operations."""
+
+    def __init__(self, ledger: Ledger, settings: BillingSettings) -> None:
+        self._ledger = ledger
+        self._settings = settings
+
+    async def hold(self, hold: Hold) -> Held:
+        """Set aside the price of the model."""
+        credits = price_of(
+            hold.model, self._settings.credit_prices, self._settings.credit_price_default
+        )
+        try:
+            await self._ledger.hold(hold, credits)
+        except InsufficientCredits as error:
+            raise FaultError("insufficient_credits", str(error)) from error
+        return Held(credits=credits)
+
+    async def release(self, release: Release) -> Done:
+        """Give a hold back whose request never was."""
+        await self._ledger.refund(release.account_id, release.message_id)
+        return Done()
+
+    async def message_sent(self, delivered: Delivered[MessageSent]) -> None:
+        """Debit what was held. Idempotent by message id."""
+        await settle_sent(self._ledger, delivered.message)
+
+    async def message_failed(self, delivered: Delivered[MessageFailed]) -> None:
+        """Give back what was held. Idempotent by message id."""
+        await self._ledger.refund(delivered.message.account_id, delivered.message.message_id)
+
+    async def grant(self, grant: Grant) -> Balance:
+        """Add credits. Idempotent by grant id."""
+        if grant.credits <= 0:
+            raise FaultError("invalid", "credits must be at least 1", "credits")
+        entry = LedgerEntry(
+            id=entry_id(grant.grant_id),
+            kind="grant",
+            credits=grant.credits,
+            at=datetime.now(UTC),
+            note=grant.note,
+        )
+        await self._ledger.grant(grant.account_id, entry)
+        return await self._ledger.balance(grant.account_id)
+
+    async def get_balance(self, request: billing.GetBalance) -> Balance:
+        """Answer with the account's balance."""
+        return await self._ledger.balance(request.account_id)
+
+    async def list_ledger(self, request: billing.ListLedger) -> LedgerPage:
+        """Answer with a page of the ledger."""
+        return await self._ledger.page(request.account_id, request.cursor, request.limit)
+
+    async def get_usage(self, request: billing.GetUsage) -> Usage:
+        """Answer with the usage by day."""
+        days = await self._ledger.usage(
+            request.account_id, request.since, request.until, request.agent_id
+        )
+        return Usage(days=days)
+
+
+async def settle_sent(ledger: Ledger, sent: MessageSent) -> None:
+    """Debit one answer."""
+    entry = LedgerEntry(
+        id=entry_id(sent.message_id),
+        kind="debit",
+        credits=-sent.credits,
+        at=sent.at,
+        agent_id=sent.agent_id,
+        message_id=sent.message_id,
+        model=sent.model,
+    )
+    await ledger.debit(entry, sent.account_id)

@@ -1,0 +1,23 @@
+"""Settings of the billing service."""
+
+from pydantic import Field
+
+from libs.runtime.settings import Settings
+
+
+class BillingSettings(Settings):
+    """What billing adds to the common settings."""
+
+    credit_prices: dict[str, int] = Field(
+        default_factory=dict,
+        description='Credits for one answer by model, over the table in prices.py: {"gpt-5.2": 4}',
+    )
+    credit_price_default: int = Field(
+        5, ge=0, description="Credits for one answer of a model that no table names"
+    )
+    hold_ttl: float = Field(
+        900.0, gt=0, description="Seconds after which an answer that never came is failed and freed"
+    )
+    hold_sweep_interval: float = Field(
+        30.0, gt=0, description="Seconds between two searches for holds past HOLD_TTL"
+    )
