@@ -1,6 +1,6 @@
 """One process's connection to the bus: publish, call, and start what the process subscribes to."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -42,6 +42,7 @@ class Bus:
     """
 
     def __init__(self, broker: NatsBroker, client: Client) -> None:
+        self._reconnected: list[Callable[[], None]] = []
         self.broker = broker
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream()
@@ -49,6 +50,16 @@ class Bus:
     async def start(self) -> None:
         """Begin to handle what was subscribed to."""
         await self.broker.start()
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Call back when the connection was lost and is there again: live messages were missed."""
+        self._reconnected.append(callback)
+
+    def reconnected(self) -> None:
+        """Tell whoever asked that the connection is back."""
+        log.info("bus.reconnected")
+        for callback in self._reconnected:
+            callback()
 
     async def send(self, subject: str, message: Message, message_id: str) -> bool:
         """Put a message on a stream, durably. False when one with this id was there already.
@@ -127,10 +138,11 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     """
 
     async def disconnected() -> None:
-        log.warning("bus.disconnected")
+        if not bus.client.is_draining:
+            log.warning("bus.disconnected")
 
     async def reconnected() -> None:
-        log.info("bus.reconnected")
+        bus.reconnected()
 
     broker = NatsBroker(
         url.split(","),
@@ -144,9 +156,8 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         reconnected_cb=reconnected,
         graceful_timeout=GRACEFUL_TIMEOUT,
     )
-    client = await broker.connect()
+    bus = Bus(broker, await broker.connect())
     try:
-        bus = Bus(broker, client)
         await ensure_streams(bus.jetstream, replicas)
         yield bus
     finally:

@@ -47,6 +47,11 @@ def delivery(endpoint_id: str) -> str:
     return f"webhooks.deliveries.{endpoint_id}"
 
 
+def counter(key: str, window: str, started: int) -> str:
+    """Where the requests of a key in one rate limit window are counted."""
+    return f"limits.{key}.{window}.{started}"
+
+
 def dead(subject: str) -> str:
     """Where a message goes that its workers gave up on."""
     return f"dead.{subject}"

@@ -28,7 +28,10 @@ class EndpointCreated(Message, frozen=True, kw_only=True, tag="webhooks.endpoint
 
 
 class Endpoint(Part, frozen=True, kw_only=True):
-    """An endpoint as its owner sees it: secret and header values masked."""
+    """An endpoint as its owner sees it: secret and header values masked.
+
+    `disabled`: its receiver answered 410 Gone, so it is not called any more.
+    """
 
     id: str
     agent_id: str
@@ -39,6 +42,7 @@ class Endpoint(Part, frozen=True, kw_only=True):
     custom_headers: dict[str, str]
     secret_key: str
     created_at: datetime
+    disabled: bool = False
 
 
 class ListEndpoints(Message, frozen=True, kw_only=True, tag="webhooks.list_endpoints.v1"):
@@ -63,7 +67,8 @@ class DeleteEndpoint(Message, frozen=True, kw_only=True, tag="webhooks.delete_en
 class Delivery(Message, frozen=True, kw_only=True, tag="webhooks.delivery.v1"):
     """One event for one endpoint. `body` is the exact JSON that is signed and sent.
 
-    `webhook_id` is the event's id and stays the same through every retry.
+    `webhook_id` is the event's id and stays the same through every retry. A retry is a message of
+    its own, with the next `attempt`, and is not to be sent before `not_before`.
     """
 
     webhook_id: str
@@ -71,6 +76,8 @@ class Delivery(Message, frozen=True, kw_only=True, tag="webhooks.delivery.v1"):
     agent_id: str
     event: str
     body: str
+    attempt: int = 1
+    not_before: datetime | None = None
 
 
 CREATE_ENDPOINT = Call(

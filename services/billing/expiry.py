@@ -12,6 +12,7 @@ import structlog
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
+from libs.runtime.clock import now
 from libs.runtime.mongo import MongoError
 from services.billing.handlers import settle_sent
 from services.billing.ledger import Ledger, OpenHold
@@ -28,7 +29,7 @@ async def sweep_forever(bus: Bus, ledger: Ledger, settings: BillingSettings) -> 
     ttl = timedelta(seconds=settings.hold_ttl)
     active_since = datetime.min.replace(tzinfo=UTC)
     while True:
-        now = datetime.now(UTC)
+        now = now()
         try:
             await ledger.finish_grants()
             async for hold in ledger.holds_before(now - ttl, active_since):
@@ -45,7 +46,7 @@ async def end(bus: Bus, ledger: Ledger, hold: OpenHold) -> None:
         event_id=outcome_id(hold.message_id),
         account_id=hold.account_id,
         agent_id=hold.agent_id,
-        at=datetime.now(UTC),
+        at=now(),
         message_id=hold.message_id,
         conversation_id=hold.conversation_id,
         code="timeout",

@@ -1,7 +1,5 @@
 """What billing reacts to: calls about credits, and the outcome of every chat message."""
 
-from datetime import UTC, datetime
-
 from libs.bus.answers import answer
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
@@ -19,6 +17,7 @@ from libs.contracts.billing import (
 )
 from libs.contracts.calls import Done
 from libs.contracts.events import MessageFailed, MessageSent, name_of
+from libs.runtime.clock import now
 from services.billing.ledger import InsufficientCredits, Ledger, entry_id
 from services.billing.prices import price_of
 from services.billing.settings import BillingSettings
@@ -90,7 +89,7 @@ class Handlers:
             id=entry_id(grant.grant_id),
             kind="grant",
             credits=grant.credits,
-            at=datetime.now(UTC),
+            at=now(),
             note=grant.note,
         )
         await self._ledger.grant(grant.account_id, entry)

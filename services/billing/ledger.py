@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from libs.contracts.billing import Balance, Hold, LedgerEntry, LedgerPage, UsageDay
+from libs.runtime.clock import now
 from libs.runtime.mongo import Collection, Database, DuplicateError
 
 
@@ -52,7 +53,7 @@ class Ledger:
     async def hold(self, hold: Hold, credits: int) -> None:
         """Set credits aside, once for each message id. Raises InsufficientCredits."""
         path = f"holds.{hold.message_id}"
-        now = datetime.now(UTC)
+        now = now()
         record = {
             "credits": credits,
             "agent_id": hold.agent_id,

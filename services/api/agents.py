@@ -1,0 +1,145 @@
+"""/v1/agents: create, list, get, update, delete."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, patch, post
+
+from libs.bus.bus import Bus
+from libs.contracts.events import AgentDeleted
+from libs.runtime.clock import now
+from services.api.auth import Caller
+from services.api.cache import Directory
+from services.api.chat import find_agent
+from services.api.errors import Conflict
+from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.settings import ApiSettings
+from services.api.store.agents import Agent, Agents
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Instructions = Annotated[
+    str, msgspec.Meta(max_length=8_000, description="Who the agent is and how it speaks")
+]
+Model = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=100, description="Null: the server's default")
+]
+
+
+class CreateAgent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new agent."""
+
+    name: Name
+    instructions: Instructions = ""
+    model: Model | None = None
+
+
+class UpdateAgent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change; what is left out stays."""
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    instructions: Instructions | msgspec.UnsetType = msgspec.UNSET
+    model: Model | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class AgentView(msgspec.Struct, kw_only=True):
+    """An agent."""
+
+    id: str
+    name: str
+    instructions: str
+    model: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@post("/v1/agents", summary="Create an agent", tags=["Agents"])
+async def create_agent(
+    data: CreateAgent, request: Request[Caller, str, Any], agents: Agents, settings: ApiSettings
+) -> AgentView:
+    """Create an agent. It answers once it has sources."""
+    request.user.require_account_key()
+    account_id = request.user.account.id
+    most = settings.agents_per_account
+    if await agents.count(account_id, most) >= most:
+        raise Conflict(f"An account has at most {most} agents.")
+    return view(await agents.create(account_id, data.name, data.instructions, data.model))
+
+
+@get("/v1/agents", summary="List agents", tags=["Agents"])
+async def list_agents(
+    request: Request[Caller, str, Any],
+    agents: Agents,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[AgentView]:
+    """List agents, newest first."""
+    request.user.require_account_key()
+    found, next_cursor = await agents.page(request.user.account.id, cursor, limit)
+    return page([view(agent) for agent in found], next_cursor)
+
+
+@get("/v1/agents/{agent_id:str}", summary="Get an agent", tags=["Agents"])
+async def get_agent(
+    agent_id: str, request: Request[Caller, str, Any], directory: Directory
+) -> AgentView:
+    """Get one agent."""
+    request.user.require_secret()
+    return view(await find_agent(directory, request.user, agent_id))
+
+
+@patch("/v1/agents/{agent_id:str}", summary="Update an agent", tags=["Agents"])
+async def update_agent(
+    agent_id: str,
+    data: UpdateAgent,
+    request: Request[Caller, str, Any],
+    agents: Agents,
+    directory: Directory,
+) -> AgentView:
+    """Change an agent. The next message gets the new settings, on every replica."""
+    request.user.require_secret()
+    await find_agent(directory, request.user, agent_id)
+    changes = {
+        name: value
+        for name, value in msgspec.structs.asdict(data).items()
+        if value is not msgspec.UNSET
+    }
+    await agents.update(agent_id, changes)
+    await directory.changed(agent_id)
+    return view(await find_agent(directory, request.user, agent_id))
+
+
+@delete("/v1/agents/{agent_id:str}", summary="Delete an agent", tags=["Agents"])
+async def delete_agent(
+    agent_id: str,
+    request: Request[Caller, str, Any],
+    agents: Agents,
+    directory: Directory,
+    bus: Bus,
+) -> None:
+    """Delete an agent with its sources, keys, webhooks and conversations."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    # The event first: when the process dies between the two, repeating the request finishes it.
+    await bus.emit(
+        AgentDeleted(
+            event_id=f"evt_deleted_{agent.id}",
+            account_id=agent.account_id,
+            agent_id=agent.id,
+            at=now(),
+        )
+    )
+    await agents.delete(agent.id)
+    await directory.changed(agent.id)
+
+
+def view(agent: Agent) -> AgentView:
+    """Return what the API shows of an agent."""
+    return AgentView(
+        id=agent.id,
+        name=agent.name,
+        instructions=agent.instructions,
+        model=agent.model,
+        created_at=agent.created_at,
+        updated_at=agent.updated_at,
+    )

@@ -1,0 +1,118 @@
+"""Wires the api service and serves HTTP."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+from litestar.types import ASGIApp
+
+from libs.bus.bus import Bus, open_bus
+from libs.runtime.health import answer_probes
+from libs.runtime.mongo import Database, open_mongo, ping_mongo
+from libs.runtime.settings import SettingsError
+from libs.runtime.tasks import background
+from services.api.cache import Directory
+from services.api.handlers import register
+from services.api.key_usage import KeyUsage
+from services.api.replies import Replies
+from services.api.settings import ApiSettings
+from services.api.store.accounts import Accounts
+from services.api.store.agents import Agents
+from services.api.store.conversations import Conversations
+from services.api.store.keys import Keys
+from services.api.web import build
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def run() -> AsyncIterator[None]:
+    """Run the edge until the block ends; then finish the open answers."""
+    settings = ApiSettings.load()
+    async with (
+        open_mongo(settings.mongo_url, settings.mongo_database) as database,
+        open_bus(settings.nats_url, "api", settings.nats_replicas) as bus,
+        _application(settings, bus, database) as app,
+        _http(app, settings),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def _application(
+    settings: ApiSettings, bus: Bus, database: Database
+) -> AsyncIterator[ASGIApp]:
+    accounts, keys, agents = Accounts(database), Keys(database), Agents(database)
+    conversations = Conversations(database)
+    for store in (keys, agents, conversations):
+        await store.create_indexes()
+    directory = Directory(
+        bus, accounts, keys, agents, size=settings.cache_size, ttl=settings.cache_ttl
+    )
+    bus.on_reconnect(directory.forget_everything)
+    usage = KeyUsage(keys)
+    replies = Replies(bus, silence=settings.answer_silence, timeout=settings.answer_timeout)
+    await replies.start()
+    await register(bus, directory, accounts, keys, conversations)
+    checks = {"mongo": lambda: ping_mongo(database), "nats": bus.ping}
+    answer_probes(bus, "api", checks)
+    await bus.start()
+    async with background(usage.write_forever(settings.key_usage_interval)):
+        yield build(
+            settings=settings,
+            bus=bus,
+            directory=directory,
+            usage=usage,
+            replies=replies,
+            agents=agents,
+            keys=keys,
+            conversations=conversations,
+            checks=checks,
+        )
+    await usage.write()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals to libs/runtime/serve.py."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@asynccontextmanager
+async def _http(app: ASGIApp, settings: ApiSettings) -> AsyncIterator[None]:
+    """Listen on HOST and PORT; on exit stop accepting, then let open requests finish."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_timeout),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[_listen(settings)]))
+    log.info("api.listening", host=settings.host, port=settings.port)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _listen(settings: ApiSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (settings.host, settings.port), family=family, backlog=2048, reuse_port=False
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"Can't listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Set PORT to another."
+        ) from error

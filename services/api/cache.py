@@ -1,0 +1,83 @@
+"""What the edge remembers: the keys, accounts and agents of recent requests.
+
+Whoever changes one tells all api processes over the bus, and each forgets it (`forget`). A process
+that was cut off from the bus forgets everything when it is back, and nothing is remembered longer
+than CACHE_TTL.
+"""
+
+from cachetools import TTLCache
+
+from libs.bus.bus import Bus
+from libs.contracts.accounts import Account, CacheInvalidated
+from libs.contracts.subjects import CACHE_INVALIDATED
+from services.api.store.accounts import Accounts
+from services.api.store.agents import Agent, Agents
+from services.api.store.keys import Key, Keys, digest
+
+
+class Directory:
+    """Looks up callers and agents, from memory when it can."""
+
+    def __init__(
+        self, bus: Bus, accounts: Accounts, keys: Keys, agents: Agents, *, size: int, ttl: float
+    ) -> None:
+        self._bus = bus
+        self._accounts = accounts
+        self._keys = keys
+        self._agents = agents
+        self._callers: TTLCache[str, tuple[Account, Key]] = TTLCache(size, ttl)
+        self._known_agents: TTLCache[str, Agent] = TTLCache(size, ttl)
+        self._origins: TTLCache[str, bool] = TTLCache(size, ttl)
+        self._forgotten = 0
+
+    async def by_secret(self, secret: str) -> tuple[Account, Key] | None:
+        """Return the account and key of a secret, None when it is not valid."""
+        hashed = digest(secret)
+        if caller := self._callers.get(hashed):
+            return caller
+        before = self._forgotten
+        key = await self._keys.by_secret(secret)
+        account = await self._accounts.get(key.account_id) if key else None
+        if key is None or account is None:
+            return None
+        # What was revoked between the look-up and now must not be remembered.
+        if before == self._forgotten:
+            self._callers[hashed] = (account, key)
+        return account, key
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """Return an agent, None when there is none."""
+        if agent := self._known_agents.get(agent_id):
+            return agent
+        before = self._forgotten
+        found = await self._agents.get(agent_id)
+        if found is not None and before == self._forgotten:
+            self._known_agents[agent_id] = found
+        return found
+
+    async def origin_is_known(self, origin: str) -> bool:
+        """Whether any publishable key is for this origin."""
+        if origin not in self._origins:
+            self._origins[origin] = await self._keys.origin_is_known(origin)
+        return self._origins[origin]
+
+    async def changed(self, *ids: str) -> None:
+        """Make every api process forget these keys, accounts or agents, this one at once."""
+        self.forget(ids)
+        await self._bus.tell(CACHE_INVALIDATED, CacheInvalidated(ids=ids))
+
+    def forget(self, ids: tuple[str, ...]) -> None:
+        """Drop what is remembered of these ids."""
+        self._forgotten += 1
+        self._origins.clear()
+        for hashed, (account, key) in list(self._callers.items()):
+            if not {account.id, key.id, key.agent_id}.isdisjoint(ids):
+                self._callers.pop(hashed, None)
+        for agent_id in ids:
+            self._known_agents.pop(agent_id, None)
+
+    def forget_everything(self) -> None:
+        """Drop all: changes may have been missed."""
+        self._forgotten += 1
+        for cache in (self._callers, self._known_agents, self._origins):
+            cache.clear()

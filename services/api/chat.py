@@ -1,0 +1,106 @@
+"""POST /v1/agents/{agent_id}/chat."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.response import Stream
+
+from services.api import sse
+from services.api.accept import Acceptance, Accepted, Question
+from services.api.auth import Caller
+from services.api.cache import Directory
+from services.api.errors import InvalidRequest, NotFound
+from services.api.relay import ChatResponse, Relay
+from services.api.settings import ApiSettings
+from services.api.store.agents import Agent
+
+
+class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A message to an agent."""
+
+    message: Annotated[str, msgspec.Meta(description="The user's message")]
+    conversation_id: Annotated[
+        str | None, msgspec.Meta(description="Continue this conversation")
+    ] = None
+    metadata: Annotated[
+        dict[str, Any] | None, msgspec.Meta(description="Custom data to attach")
+    ] = None
+    stream: Annotated[bool, msgspec.Meta(description="Answer as server-sent events")] = False
+
+
+@post(
+    "/v1/agents/{agent_id:str}/chat",
+    status_code=200,
+    summary="Send a message",
+    tags=["Chat"],
+)
+async def send_message(
+    agent_id: str,
+    data: ChatBody,
+    request: Request[Caller, str, Any],
+    directory: Directory,
+    acceptance: Acceptance,
+    relay: Relay,
+    settings: ApiSettings,
+) -> Response[ChatResponse] | Stream:
+    """Send a message and receive the agent's answer, whole or as server-sent events.
+
+    With `stream: true` the events are `sources` (once), `text` (pieces of the answer), `reset`
+    (rare: discard the text so far, it comes again), and finally `done` or `error`.
+    """
+    question = check(data, settings)
+    agent = await find_agent(directory, request.user, agent_id)
+    accepted = await acceptance.accept(request.user, agent, question)
+    if data.stream:
+        request_id = request.scope["state"].get("request_id")
+        return Stream(
+            relay.stream(accepted, request_id),
+            media_type=sse.MEDIA_TYPE,
+            headers=sse.HEADERS | _id_headers(accepted),
+        )
+    return Response(await relay.whole(accepted), headers=_id_headers(accepted))
+
+
+async def find_agent(directory: Directory, caller: Caller, agent_id: str) -> Agent:
+    """Return an agent that the caller may use. Raises NotFound for all others."""
+    agent = await directory.agent(agent_id)
+    if agent is None or agent.account_id != caller.account.id or not caller.may_use(agent_id):
+        raise NotFound("agent")
+    return agent
+
+
+def check(body: ChatBody, settings: ApiSettings) -> Question:
+    """Check what the types don't say. Raises InvalidRequest."""
+    text = body.message.strip()
+    if not text:
+        raise InvalidRequest("message must not be empty.", param="message")
+    if len(text) > settings.max_message_chars:
+        raise InvalidRequest(
+            f"message is longer than {settings.max_message_chars} characters.", param="message"
+        )
+    return Question(text, body.conversation_id, _metadata(body, settings))
+
+
+def _metadata(body: ChatBody, settings: ApiSettings) -> str:
+    metadata = body.metadata or {}
+    if len(metadata) > settings.max_metadata_keys:
+        raise InvalidRequest(
+            f"metadata has more than {settings.max_metadata_keys} keys.", param="metadata"
+        )
+    encoded = msgspec.json.encode(metadata)
+    if len(encoded) > settings.max_metadata_bytes:
+        raise InvalidRequest(
+            f"metadata is larger than {settings.max_metadata_bytes} bytes.", param="metadata"
+        )
+    return encoded.decode()
+
+
+def _id_headers(accepted: Accepted) -> dict[str, str]:
+    headers = {
+        "X-Message-Id": accepted.request.message_id,
+        "X-Conversation-Id": accepted.request.conversation_id,
+    }
+    if accepted.visitor_token:
+        headers["X-Visitor-Token"] = accepted.visitor_token
+    return headers

@@ -1,0 +1,160 @@
+"""GET /v1/conversations/{id} and the conversations of an agent."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, get
+from litestar.params import Parameter
+
+from libs.contracts.chat import SourceUsed
+from services.api.auth import Caller
+from services.api.cache import Directory
+from services.api.chat import find_agent
+from services.api.errors import ErrorDetail, NotFound
+from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.settings import ApiSettings
+from services.api.store.conversations import Conversation, Conversations, Turn
+
+
+class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One message. What follows `status` is there for the assistant's."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    content: str
+    timestamp: datetime
+    metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    status: Literal["done", "failed"] | msgspec.UnsetType = msgspec.UNSET
+    sources: tuple[SourceUsed, ...] | msgspec.UnsetType = msgspec.UNSET
+    confidence: float | msgspec.UnsetType = msgspec.UNSET
+    model: str | msgspec.UnsetType = msgspec.UNSET
+    credits_used: int | msgspec.UnsetType = msgspec.UNSET
+    finish_reason: str | msgspec.UnsetType = msgspec.UNSET
+    error: ErrorDetail | msgspec.UnsetType = msgspec.UNSET
+
+
+class ConversationView(msgspec.Struct, kw_only=True):
+    """A conversation with its messages, oldest first.
+
+    When it is longer than one response holds, these are the newest messages, `has_more` is true,
+    and `?before=` the first one's turn (`next_before`) gives the ones before them.
+    """
+
+    id: str
+    agent_id: str
+    created_at: datetime
+    metadata: msgspec.Raw
+    messages: list[MessageView]
+    has_more: bool = False
+    next_before: str | None = None
+
+
+class ConversationRow(msgspec.Struct, kw_only=True):
+    """A conversation in a list."""
+
+    id: str
+    agent_id: str
+    created_at: datetime
+    metadata: msgspec.Raw
+
+
+@get("/v1/conversations/{conversation_id:str}", summary="Get a conversation", tags=["Chat"])
+async def get_conversation(
+    conversation_id: str,
+    request: Request[Caller, str, Any],
+    conversations: Conversations,
+    settings: ApiSettings,
+    before: Annotated[str | None, Parameter(query="before", max_length=100)] = None,
+) -> ConversationView:
+    """Retrieve conversation history. A publishable key sees only its visitor's conversations."""
+    conversation = await conversations.get(conversation_id)
+    if conversation is None or not may_read(request.user, conversation):
+        raise NotFound("conversation")
+    most = settings.max_conversation_turns
+    turns = await conversations.last_turns(conversation_id, most + 1, before)
+    has_more = len(turns) > most
+    turns = turns[-most:]
+    return ConversationView(
+        id=conversation.id,
+        agent_id=conversation.agent_id,
+        created_at=conversation.created_at,
+        metadata=msgspec.Raw(conversation.metadata_json.encode()),
+        messages=[message for turn in turns for message in messages_of(turn)],
+        has_more=has_more,
+        next_before=turns[0].id if has_more else None,
+    )
+
+
+@get(
+    "/v1/agents/{agent_id:str}/conversations",
+    summary="List an agent's conversations",
+    tags=["Conversations"],
+)
+async def list_conversations(
+    agent_id: str,
+    request: Request[Caller, str, Any],
+    directory: Directory,
+    conversations: Conversations,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ConversationRow]:
+    """List conversations, newest first."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    found, next_cursor = await conversations.page(agent.id, cursor, limit)
+    rows = [
+        ConversationRow(
+            id=conversation.id,
+            agent_id=conversation.agent_id,
+            created_at=conversation.created_at,
+            metadata=msgspec.Raw(conversation.metadata_json.encode()),
+        )
+        for conversation in found
+    ]
+    return page(rows, next_cursor)
+
+
+def may_read(caller: Caller, conversation: Conversation) -> bool:
+    """Whether a conversation is the caller's."""
+    if conversation.account_id != caller.account.id or not caller.may_use(conversation.agent_id):
+        return False
+    if not caller.publishable:
+        return True
+    return conversation.visitor is not None and conversation.visitor == caller.visitor
+
+
+def messages_of(turn: Turn) -> list[MessageView]:
+    """Return the question and, when there is one, the answer or the failure."""
+    question = MessageView(
+        id=turn.question_id,
+        role="user",
+        content=turn.question,
+        timestamp=turn.asked_at,
+        metadata=msgspec.Raw(turn.metadata_json.encode()),
+    )
+    if turn.answer is not None:
+        answer = MessageView(
+            id=turn.id,
+            role="assistant",
+            content=turn.answer.text,
+            timestamp=turn.answer.at,
+            status="done",
+            sources=turn.answer.sources,
+            confidence=turn.answer.confidence,
+            model=turn.answer.model,
+            credits_used=turn.answer.credits,
+            finish_reason=turn.answer.finish_reason,
+        )
+        return [question, answer]
+    if turn.failure is not None:
+        failure = MessageView(
+            id=turn.id,
+            role="assistant",
+            content="",
+            timestamp=turn.failure.at,
+            status="failed",
+            error=ErrorDetail(code=turn.failure.code, message=turn.failure.message),
+        )
+        return [question, failure]
+    return [question]

@@ -1,0 +1,126 @@
+"""What api reacts to on the bus: operators' calls, outcomes, deleted agents, cache messages."""
+
+from nats.aio.msg import Msg
+
+from libs.bus.answers import answer
+from libs.bus.bus import Bus
+from libs.bus.errors import FaultError
+from libs.bus.work import Delivered, work
+from libs.contracts import accounts as contract
+from libs.contracts import billing, subjects
+from libs.contracts.accounts import AccountChanged, AccountCreated, AccountPage, CacheInvalidated
+from libs.contracts.events import AgentDeleted, MessageFailed, MessageSent, name_of
+from libs.contracts.message import decode
+from libs.runtime.ids import new_id
+from services.api.cache import Directory
+from services.api.store.accounts import Accounts
+from services.api.store.conversations import Conversations, end_of
+from services.api.store.keys import Keys
+
+EVENTS_AT_ONCE = 50
+"""Events of one kind that a process works on at a time."""
+
+
+async def register(
+    bus: Bus,
+    directory: Directory,
+    accounts: Accounts,
+    keys: Keys,
+    conversations: Conversations,
+) -> None:
+    """Subscribe api to its calls and events."""
+    operators = Operators(bus, directory, accounts, keys)
+    answer(bus, contract.CREATE_ACCOUNT, operators.create_account)
+    answer(bus, contract.LIST_ACCOUNTS, operators.list_accounts)
+    answer(bus, contract.SET_PLAN, operators.set_plan)
+    answer(bus, contract.GET_ACCOUNT, operators.get_account)
+
+    events = Events(keys, conversations)
+    for kind, handler in (
+        (MessageSent, events.message_ended),
+        (MessageFailed, events.message_ended),
+        (AgentDeleted, events.agent_deleted),
+    ):
+        name = name_of(kind)
+        work(
+            bus,
+            subjects.EVENTS,
+            subjects.every(name),
+            kind,
+            handler,
+            durable=f"api_{name.replace('.', '_')}",
+            slots=EVENTS_AT_ONCE,
+        )
+
+    async def invalidated(message: Msg) -> None:
+        directory.forget(decode(message.data, CacheInvalidated).ids)
+
+    # Every process gets every one of these: a plain subscription, without a queue group.
+    await bus.client.subscribe(subjects.CACHE_INVALIDATED, cb=invalidated)
+
+
+class Operators:
+    """The calls behind `alonchat account …`."""
+
+    def __init__(self, bus: Bus, directory: Directory, accounts: Accounts, keys: Keys) -> None:
+        self._bus = bus
+        self._directory = directory
+        self._accounts = accounts
+        self._keys = keys
+
+    async def create_account(self, request: contract.CreateAccount) -> AccountCreated:
+        """Open an account with its first credits and its first secret key."""
+        account = await self._accounts.create(request.name, request.plan)
+        if request.credits:
+            grant = billing.Grant(
+                account_id=account.id,
+                grant_id=new_id("grant"),
+                credits=request.credits,
+                note="first credits",
+            )
+            await self._bus.call(billing.GRANT, grant)
+        _, secret = await self._keys.create(account.id, None, "secret", "first key")
+        return AccountCreated(account=account, secret_key=secret)
+
+    async def list_accounts(self, request: contract.ListAccounts) -> AccountPage:
+        """Answer with a page of accounts."""
+        items, cursor = await self._accounts.page(request.cursor, request.limit)
+        return AccountPage(items=tuple(items), next_cursor=cursor)
+
+    async def get_account(self, request: contract.GetAccount) -> AccountChanged:
+        """Answer with one account."""
+        account = await self._accounts.get(request.account_id)
+        if account is None:
+            raise FaultError(
+                "not_found", f"There is no account {request.account_id}.", "account_id"
+            )
+        return AccountChanged(account=account)
+
+    async def set_plan(self, request: contract.SetPlan) -> AccountChanged:
+        """Change plan and limits; the next request is counted against them."""
+        await self._accounts.set_plan(
+            request.account_id,
+            request.plan,
+            request.requests_per_minute,
+            request.requests_per_day,
+        )
+        await self._directory.changed(request.account_id)
+        return await self.get_account(contract.GetAccount(account_id=request.account_id))
+
+
+class Events:
+    """What has happened elsewhere."""
+
+    def __init__(self, keys: Keys, conversations: Conversations) -> None:
+        self._keys = keys
+        self._conversations = conversations
+
+    async def message_ended(self, delivered: Delivered[MessageSent | MessageFailed]) -> None:
+        """Store an outcome whose edge may have died before it could. The first to store wins."""
+        outcome = delivered.message
+        await self._conversations.finish(outcome.message_id, end_of(outcome))
+
+    async def agent_deleted(self, delivered: Delivered[AgentDeleted]) -> None:
+        """Remove what api keeps of an agent. Removing again removes nothing."""
+        await self._keys.revoke_all(delivered.message.agent_id)
+        await self._conversations.delete_agent(delivered.message.agent_id)

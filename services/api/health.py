@@ -1,0 +1,70 @@
+"""GET /healthz and /readyz, for load balancers and operators."""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+from litestar import Response, get
+
+from libs.bus.bus import Bus
+from libs.bus.errors import BusError
+from libs.contracts.calls import Dependency, Probe, probe
+from libs.runtime.health import Check, run_checks
+
+OTHERS = ("rag", "llm", "billing", "webhooks")
+PROBE_TIMEOUT = 3.0
+"""Seconds that a service gets to answer a probe."""
+
+
+class Alive(msgspec.Struct):
+    """A process that answers."""
+
+    status: str = "ok"
+
+
+class CheckResult(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One dependency: of the edge (`mongo`), or of a service (`rag/qdrant`)."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Readiness(msgspec.Struct, kw_only=True):
+    """Whether requests can be served, and what is missing."""
+
+    ready: bool
+    checks: list[CheckResult]
+
+
+@get("/healthz", opt={"public": True}, summary="Alive?", tags=["Health"], security=[{}])
+async def healthz() -> Alive:
+    """Answer as long as this process runs."""
+    return Alive()
+
+
+@get("/readyz", opt={"public": True}, summary="Ready?", tags=["Health"], security=[{}])
+async def readyz(bus: Bus, checks: Mapping[str, Check]) -> Response[Readiness]:
+    """Try every dependency of every service; 503 names the ones that don't answer."""
+    own, others = await asyncio.gather(
+        run_checks(checks), asyncio.gather(*(_probe(bus, service) for service in OTHERS))
+    )
+    found = [CheckResult(name=one.name, ok=one.ok, detail=one.detail) for one in own]
+    found += [check for answers in others for check in answers]
+    ready = all(check.ok for check in found)
+    return Response(Readiness(ready=ready, checks=found), status_code=200 if ready else 503)
+
+
+async def _probe(bus: Bus, service: str) -> list[CheckResult]:
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            health = await bus.call(probe(service), Probe())
+    except (BusError, TimeoutError):
+        return [CheckResult(name=service, ok=False, detail="no process of this service answers")]
+    return [_named(service, dependency) for dependency in health.dependencies]
+
+
+def _named(service: str, dependency: Dependency) -> CheckResult:
+    return CheckResult(
+        name=f"{service}/{dependency.name}", ok=dependency.ok, detail=dependency.detail
+    )

@@ -1,0 +1,127 @@
+"""/v1/agents/{agent_id}/keys: create, list, revoke."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, post
+
+from services.api.auth import Caller
+from services.api.cache import Directory
+from services.api.chat import find_agent
+from services.api.errors import Conflict, InvalidRequest, NotFound
+from services.api.paging import Page, page
+from services.api.settings import ApiSettings
+from services.api.store.keys import Key, Keys, KeyType
+
+ORIGIN = re.compile(r"\*|https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+
+
+class CreateKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new key of an agent.
+
+    `allowed_origins` are the web pages that may use a publishable key, such as
+    `https://shop.example`; `*` allows all, and programs as well.
+    """
+
+    type: KeyType
+    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    allowed_origins: list[Annotated[str, msgspec.Meta(max_length=255)]] = []
+
+
+class KeyView(msgspec.Struct, kw_only=True):
+    """A key, without its secret."""
+
+    id: str
+    type: KeyType
+    name: str
+    key_prefix: str
+    allowed_origins: tuple[str, ...]
+    is_active: bool
+    created_at: datetime
+    last_used_at: datetime | None
+    total_requests: int
+
+
+class CreatedKey(KeyView, kw_only=True):
+    """A new key with its secret, which is never shown again."""
+
+    key: str
+
+
+@post("/v1/agents/{agent_id:str}/keys", summary="Create a key", tags=["Keys"])
+async def create_key(
+    agent_id: str,
+    data: CreateKey,
+    request: Request[Caller, str, Any],
+    directory: Directory,
+    keys: Keys,
+    settings: ApiSettings,
+) -> CreatedKey:
+    """Create a key of this agent. `key` is shown this one time."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    origins = check_origins(data, settings.origins_per_key)
+    if len(await keys.of_agent(agent.id)) >= settings.keys_per_agent:
+        raise Conflict(f"An agent has at most {settings.keys_per_agent} keys. Revoke one first.")
+    key, secret = await keys.create(agent.account_id, agent.id, data.type, data.name, origins)
+    await directory.changed(agent.id)  # its origins may be new to the other processes
+    return CreatedKey(key=secret, **msgspec.structs.asdict(view(key)))
+
+
+@get("/v1/agents/{agent_id:str}/keys", summary="List keys", tags=["Keys"])
+async def list_keys(
+    agent_id: str, request: Request[Caller, str, Any], directory: Directory, keys: Keys
+) -> Page[KeyView]:
+    """List the keys of this agent, newest first, masked."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    return page([view(key) for key in await keys.of_agent(agent.id)], None)
+
+
+@delete("/v1/agents/{agent_id:str}/keys/{key_id:str}", summary="Revoke a key", tags=["Keys"])
+async def revoke_key(
+    agent_id: str, key_id: str, request: Request[Caller, str, Any], directory: Directory, keys: Keys
+) -> None:
+    """Revoke a key; no request with it is accepted any more, on any replica."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    if not await keys.revoke(agent.id, key_id):
+        raise NotFound("key")
+    await directory.changed(key_id)
+
+
+def check_origins(data: CreateKey, most: int) -> tuple[str, ...]:
+    """Return the origins in the form that browsers send. Raises InvalidRequest."""
+    if data.type == "secret" and data.allowed_origins:
+        raise InvalidRequest("Only a publishable key has origins.", param="allowed_origins")
+    if data.type == "publishable" and not data.allowed_origins:
+        raise InvalidRequest(
+            'A publishable key needs the origins of its pages, or ["*"].', param="allowed_origins"
+        )
+    if len(data.allowed_origins) > most:
+        raise InvalidRequest(f"A key has at most {most} origins.", param="allowed_origins")
+    origins = tuple(origin.rstrip("/").lower() for origin in data.allowed_origins)
+    for origin in origins:
+        if not ORIGIN.fullmatch(origin):
+            raise InvalidRequest(
+                f"{origin!r} is not an origin such as https://shop.example.",
+                param="allowed_origins",
+            )
+    return origins
+
+
+def view(key: Key) -> KeyView:
+    """Return what the API shows of a key."""
+    return KeyView(
+        id=key.id,
+        type=key.type,
+        name=key.name,
+        key_prefix=key.key_prefix,
+        allowed_origins=key.allowed_origins,
+        is_active=True,
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+        total_requests=key.total_requests,
+    )

@@ -1,0 +1,113 @@
+"""From the bus to the open answers of this process.
+
+All frames for this edge come in on one subscription and are handed to whoever waits for that
+message. What got lost (a reconnect, a restart of NATS) is read back from the reply stream, and when
+that is gone too, the outcome on the event log ends the answer.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from weakref import WeakValueDictionary
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError, NotFoundError
+
+from libs.bus.bus import Bus
+from libs.bus.errors import BusError, ServiceUnavailable
+from libs.contracts import subjects
+from libs.contracts.chat import AnyFrame
+from libs.contracts.events import Outcome
+from libs.runtime.ids import new_id
+from services.api.answer import Answer, ClientEvent, MissedFrames
+
+log = structlog.get_logger()
+
+Inbox = asyncio.Queue[AnyFrame]
+
+
+class Replies:
+    """The answers that clients of this process are waiting for."""
+
+    def __init__(self, bus: Bus, *, silence: float, timeout: float) -> None:
+        self.edge = new_id("edge")
+        self._bus = bus
+        self._silence = silence
+        self._timeout = timeout
+        # An inbox lives as long as whoever reads it, however that ends.
+        self._open: WeakValueDictionary[str, Inbox] = WeakValueDictionary()
+        self._decoder: msgspec.json.Decoder[AnyFrame] = msgspec.json.Decoder(AnyFrame)
+
+    async def start(self) -> None:
+        """Begin to receive frames."""
+        await self._bus.client.subscribe(subjects.chat_reply(self.edge, "*"), cb=self._receive)
+
+    async def _receive(self, message: Msg) -> None:
+        inbox = self._open.get(message.subject.rsplit(".", 1)[1])
+        if inbox is not None:
+            # An inbox holds one answer, so what is in it is bounded by the longest answer.
+            inbox.put_nowait(self._decoder.decode(message.data))
+
+    def expect(self, message_id: str) -> Inbox:
+        """Collect the frames of a message from now on; call it before publishing the request."""
+        inbox = self._open[message_id] = Inbox()
+        return inbox
+
+    async def follow(
+        self, message_id: str, inbox: Inbox, answer: Answer
+    ) -> AsyncIterator[list[ClientEvent]]:
+        """Yield what to tell the client, in batches, until the answer has ended or time is up."""
+        deadline = time.monotonic() + self._timeout
+        while answer.end is None and time.monotonic() < deadline:
+            try:
+                async with asyncio.timeout(self._silence):
+                    frame = await inbox.get()
+                events = answer.take(frame)
+            except (TimeoutError, MissedFrames):
+                events = await self._recover(message_id, answer)
+            while answer.end is None and not inbox.empty():
+                events += self._take_waiting(inbox, answer)
+            if events:
+                yield events
+
+    @staticmethod
+    def _take_waiting(inbox: Inbox, answer: Answer) -> list[ClientEvent]:
+        try:
+            return answer.take(inbox.get_nowait())
+        except MissedFrames:
+            return []  # the next round finds the gap again, or silence does
+
+    async def outcome(self, message_id: str) -> Outcome:
+        """Return the outcome of a message that must have one. Raises ServiceUnavailable."""
+        found = await self._bus.outcome(message_id)
+        if found is None:
+            raise ServiceUnavailable("nats")
+        return found
+
+    async def _recover(self, message_id: str, answer: Answer) -> list[ClientEvent]:
+        """Find what was missed, in the reply stream or on the event log."""
+        events: list[ClientEvent] = []
+        try:
+            async for frame in self._read_back(message_id):
+                events += answer.take(frame)
+            if answer.end is None and (outcome := await self._bus.outcome(message_id)):
+                events += answer.conclude(outcome)
+        except (BusError, NatsError, APIError, MissedFrames) as error:
+            log.warning("replies.not_recovered", message_id=message_id, error=repr(error))
+        return events
+
+    async def _read_back(self, message_id: str) -> AsyncIterator[AnyFrame]:
+        subject = subjects.chat_reply("*", message_id)
+        sequence = 1
+        while True:
+            try:
+                stored = await self._bus.jetstream.get_msg(
+                    subjects.REPLIES.name, seq=sequence, subject=subject, next=True
+                )
+            except NotFoundError:
+                return
+            yield self._decoder.decode(stored.data or b"")
+            sequence = (stored.seq or sequence) + 1

@@ -1,0 +1,63 @@
+"""Settings of the api service."""
+
+from pydantic import Field
+
+from libs.runtime.settings import Settings
+
+
+class ApiSettings(Settings):
+    """What the edge adds to the common settings."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
+    drain_timeout: float = Field(
+        20.0, ge=0, description="Seconds that open answers get to finish when the process stops"
+    )
+
+    llm_base_url: str = Field("", description="OpenAI-compatible server; unset: extractive answers")
+    llm_api_key: str = Field("", description="Key for that server; set alone it means OpenAI's own")
+    llm_model: str = Field("gpt-5.2", description="Model of agents that name none")
+
+    max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body")
+    max_source_bytes: int = Field(
+        512 * 1024, ge=1024, description="Largest body of a request that adds a source"
+    )
+    max_message_chars: int = Field(
+        8_000, ge=1, description="Longest message, after trimming, in characters"
+    )
+    max_metadata_bytes: int = Field(16 * 1024, ge=0, description="Largest metadata, as JSON")
+    max_metadata_keys: int = Field(50, ge=0, description="Most keys in metadata")
+    history_turns: int = Field(
+        10, ge=0, le=100, description="Most earlier questions and answers that a request carries"
+    )
+    max_conversation_turns: int = Field(
+        500, ge=1, description="Most questions and answers in one response of a conversation"
+    )
+    agents_per_account: int = Field(1_000, ge=1, description="Most agents of an account")
+    keys_per_agent: int = Field(20, ge=1, description="Most active keys of an agent")
+    origins_per_key: int = Field(50, ge=1, description="Most allowed origins of a publishable key")
+
+    answer_timeout: float = Field(
+        300.0, gt=0, description="Seconds after which the edge stops waiting for an answer"
+    )
+    answer_silence: float = Field(
+        5.0, gt=0, description="Seconds without a frame before the edge looks for lost ones"
+    )
+    heartbeat_interval: float = Field(
+        15.0, gt=0, description="Seconds between comments on a silent stream"
+    )
+    cache_ttl: float = Field(
+        30.0, gt=0, description="Seconds that keys and agents are remembered; changes are broadcast"
+    )
+    cache_size: int = Field(10_000, ge=1, description="Most keys, and most agents, remembered")
+    key_usage_interval: float = Field(
+        5.0, gt=0, description="Seconds between two writes of the keys' last use"
+    )
+    visitor_requests_per_minute: int = Field(
+        20, ge=1, description="Requests a minute of one visitor with a publishable key"
+    )
+
+    @property
+    def llm_configured(self) -> bool:
+        """Whether answers come from a model."""
+        return bool(self.llm_base_url or self.llm_api_key)

@@ -1,0 +1,157 @@
+"""/v1/agents/{agent_id}/sources: what an agent knows. rag owns them; the edge asks it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, post
+
+from libs.bus.bus import Bus
+from libs.contracts import sources as contract
+from libs.contracts.sources import Source, SourceRow, SourceStatus, SourceType
+from libs.runtime.ids import new_id
+from services.api.auth import Caller
+from services.api.cache import Directory
+from services.api.chat import find_agent
+from services.api.errors import InvalidRequest
+from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+
+Title = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new source. `qa` needs `question` and `answer`, `text` needs `title` and `text`."""
+
+    type: SourceType
+    title: Title = ""
+    question: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
+    answer: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
+    text: str = ""
+
+
+class SourceView(msgspec.Struct, kw_only=True):
+    """A source. It is used in answers once its status is `ready`; `error` says why it failed."""
+
+    id: str
+    type: SourceType
+    title: str
+    status: SourceStatus
+    chunks: int
+    created_at: datetime
+    updated_at: datetime
+    error: str | None
+
+
+class SourceContent(SourceView, kw_only=True, omit_defaults=True):
+    """A source with its content."""
+
+    question: str = ""
+    answer: str = ""
+    text: str = ""
+
+
+@post("/v1/agents/{agent_id:str}/sources", summary="Add a source", tags=["Sources"])
+async def create_source(
+    agent_id: str,
+    data: CreateSource,
+    request: Request[Caller, str, Any],
+    directory: Directory,
+    bus: Bus,
+) -> SourceView:
+    """Add a source; it is indexed in the background, see its `status`."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    check(data)
+    command = contract.CreateSource(
+        source_id=new_id("src"),
+        account_id=agent.account_id,
+        agent_id=agent.id,
+        kind=data.type,
+        title=data.title.strip() or data.question.strip()[:200],
+        question=data.question.strip(),
+        answer=data.answer.strip(),
+        text=data.text.strip(),
+    )
+    return view(await bus.call(contract.CREATE_SOURCE, command))
+
+
+@get("/v1/agents/{agent_id:str}/sources", summary="List sources", tags=["Sources"])
+async def list_sources(
+    agent_id: str,
+    request: Request[Caller, str, Any],
+    directory: Directory,
+    bus: Bus,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[SourceView]:
+    """List sources, newest first, without their content."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    question = contract.ListSources(agent_id=agent.id, cursor=cursor, limit=limit)
+    found = await bus.call(contract.LIST_SOURCES, question)
+    return page([view(source) for source in found.items], found.next_cursor)
+
+
+@get("/v1/agents/{agent_id:str}/sources/{source_id:str}", summary="Get a source", tags=["Sources"])
+async def get_source(
+    agent_id: str,
+    source_id: str,
+    request: Request[Caller, str, Any],
+    directory: Directory,
+    bus: Bus,
+) -> SourceContent:
+    """Get one source with its content and status."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    source = await bus.call(
+        contract.GET_SOURCE, contract.GetSource(agent_id=agent.id, source_id=source_id)
+    )
+    return SourceContent(
+        question=source.question,
+        answer=source.answer,
+        text=source.text,
+        **msgspec.structs.asdict(view(source)),
+    )
+
+
+@delete(
+    "/v1/agents/{agent_id:str}/sources/{source_id:str}", summary="Delete a source", tags=["Sources"]
+)
+async def delete_source(
+    agent_id: str,
+    source_id: str,
+    request: Request[Caller, str, Any],
+    directory: Directory,
+    bus: Bus,
+) -> None:
+    """Delete a source; no answer uses it any more."""
+    request.user.require_secret()
+    agent = await find_agent(directory, request.user, agent_id)
+    await bus.call(
+        contract.DELETE_SOURCE, contract.DeleteSource(agent_id=agent.id, source_id=source_id)
+    )
+
+
+def check(data: CreateSource) -> None:
+    """Check that a source has what its type needs, and nothing else. Raises InvalidRequest."""
+    needed = ("question", "answer") if data.type == "qa" else ("title", "text")
+    for name in needed:
+        if not getattr(data, name).strip():
+            raise InvalidRequest(f"A source of type {data.type} needs {name}.", param=name)
+    for name in {"question", "answer", "text"} - set(needed):
+        if getattr(data, name):
+            raise InvalidRequest(f"A source of type {data.type} has no {name}.", param=name)
+
+
+def view(source: Source | SourceRow) -> SourceView:
+    """Return what the API shows of a source."""
+    return SourceView(
+        id=source.id,
+        type=source.kind,
+        title=source.title,
+        status=source.status,
+        chunks=source.chunks,
+        created_at=source.created_at,
+        updated_at=source.updated_at,
+        error=source.error,
+    )

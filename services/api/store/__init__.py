@@ -1,0 +1,1 @@
+"""The edge's collections in Mongo: accounts, keys, agents, conversations."""

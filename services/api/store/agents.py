@@ -1,0 +1,87 @@
+"""Agents: who answers."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from libs.runtime.clock import now
+from libs.runtime.ids import new_id
+from libs.runtime.mongo import Collection, Database
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent. `model` None: the server's default model."""
+
+    id: str
+    account_id: str
+    name: str
+    instructions: str
+    model: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Agents:
+    """The `agents` collection."""
+
+    def __init__(self, database: Database) -> None:
+        self._agents: Collection = database["agents"]
+
+    async def create_indexes(self) -> None:
+        """Create what the queries need; safe to repeat."""
+        await self._agents.create_index([("account_id", 1), ("_id", -1)])
+
+    async def create(
+        self, account_id: str, name: str, instructions: str, model: str | None
+    ) -> Agent:
+        """Store a new agent."""
+        now = now()
+        agent = Agent(
+            id=new_id("agent"),
+            account_id=account_id,
+            name=name,
+            instructions=instructions,
+            model=model,
+            created_at=now,
+            updated_at=now,
+        )
+        document = msgspec.to_builtins(agent, builtin_types=(datetime,))
+        document["_id"] = document.pop("id")
+        await self._agents.insert_one(document)
+        return agent
+
+    async def get(self, agent_id: str) -> Agent | None:
+        """Return the agent, None when there is none."""
+        document = await self._agents.find_one({"_id": agent_id})
+        return _agent(document) if document else None
+
+    async def page(
+        self, account_id: str, cursor: str | None, limit: int
+    ) -> tuple[list[Agent], str | None]:
+        """Return an account's agents, newest first, and the next cursor."""
+        query: dict[str, Any] = {"account_id": account_id}
+        if cursor:
+            query["_id"] = {"$lt": cursor}
+        found = await self._agents.find(query).sort("_id", -1).to_list(limit + 1)
+        agents = [_agent(document) for document in found[:limit]]
+        return agents, agents[-1].id if len(found) > limit else None
+
+    async def count(self, account_id: str, limit: int) -> int:
+        """Count an account's agents, up to `limit`."""
+        return await self._agents.count_documents({"account_id": account_id}, limit=limit)
+
+    async def update(self, agent_id: str, changes: dict[str, Any]) -> bool:
+        """Change fields. False when there is no such agent."""
+        changes = {**changes, "updated_at": now()}
+        result = await self._agents.update_one({"_id": agent_id}, {"$set": changes})
+        return bool(result.matched_count)
+
+    async def delete(self, agent_id: str) -> bool:
+        """Remove an agent. False when there was none."""
+        result = await self._agents.delete_one({"_id": agent_id})
+        return bool(result.deleted_count)
+
+
+def _agent(document: dict[str, Any]) -> Agent:
+    return msgspec.convert({**document, "id": document["_id"]}, Agent)

@@ -1,0 +1,114 @@
+"""API keys: stored as a hash, shown once."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from libs.runtime.clock import now
+from libs.runtime.ids import new_id, new_secret
+from libs.runtime.mongo import Collection, Database
+
+KeyType = Literal["secret", "publishable"]
+PREFIXES: Mapping[KeyType, str] = {"secret": "sk", "publishable": "pk"}
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A key without its secret. `agent_id` None: the whole account's."""
+
+    id: str
+    account_id: str
+    agent_id: str | None
+    type: KeyType
+    name: str
+    key_prefix: str
+    allowed_origins: tuple[str, ...]
+    created_at: datetime
+    last_used_at: datetime | None = None
+    total_requests: int = 0
+
+
+class Keys:
+    """The `keys` collection. A revoked key is gone from it."""
+
+    def __init__(self, database: Database) -> None:
+        self._keys: Collection = database["keys"]
+
+    async def create_indexes(self) -> None:
+        """Create what the queries need; safe to repeat."""
+        await self._keys.create_index("hash", unique=True)
+        await self._keys.create_index([("agent_id", 1), ("_id", -1)])
+        await self._keys.create_index("allowed_origins")
+
+    async def create(
+        self,
+        account_id: str,
+        agent_id: str | None,
+        kind: KeyType,
+        name: str,
+        allowed_origins: tuple[str, ...] = (),
+    ) -> tuple[Key, str]:
+        """Store a new key; return it and its secret, which can't be read again."""
+        secret = new_secret(PREFIXES[kind])
+        key = Key(
+            id=new_id("key"),
+            account_id=account_id,
+            agent_id=agent_id,
+            type=kind,
+            name=name,
+            key_prefix=f"{secret[:7]}…{secret[-4:]}",
+            allowed_origins=allowed_origins,
+            created_at=now(),
+        )
+        document = msgspec.to_builtins(key, builtin_types=(datetime,)) | {"hash": digest(secret)}
+        document["_id"] = document.pop("id")
+        await self._keys.insert_one(document)
+        return key, secret
+
+    async def by_secret(self, secret: str) -> Key | None:
+        """Return the key of a secret, None when there is none.
+
+        The look-up is by hash, so its timing tells nothing about the secret.
+        """
+        document = await self._keys.find_one({"hash": digest(secret)})
+        return _key(document) if document else None
+
+    async def of_agent(self, agent_id: str) -> list[Key]:
+        """Return an agent's keys, newest first."""
+        found = self._keys.find({"agent_id": agent_id}).sort("_id", -1)
+        return [_key(document) async for document in found]
+
+    async def revoke(self, agent_id: str, key_id: str) -> bool:
+        """Remove a key of an agent. False when there is none."""
+        result = await self._keys.delete_one({"_id": key_id, "agent_id": agent_id})
+        return bool(result.deleted_count)
+
+    async def revoke_all(self, agent_id: str) -> None:
+        """Remove all keys of an agent."""
+        await self._keys.delete_many({"agent_id": agent_id})
+
+    async def origin_is_known(self, origin: str) -> bool:
+        """Whether any publishable key may be used from this origin."""
+        for allowed in (origin, "*"):
+            if await self._keys.find_one({"allowed_origins": allowed}, {"_id": 1}):
+                return True
+        return False
+
+    async def add_usage(self, usage: Iterable[tuple[str, int, datetime]]) -> None:
+        """Add request counts and the time of the last one, by key id."""
+        for key_id, requests, last in usage:
+            await self._keys.update_one(
+                {"_id": key_id},
+                {"$inc": {"total_requests": requests}, "$max": {"last_used_at": last}},
+            )
+
+
+def digest(secret: str) -> str:
+    """Hash a secret. It has 256 random bits, so a fast hash without salt is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _key(document: dict[str, Any]) -> Key:
+    return msgspec.convert({**document, "id": document["_id"]}, Key)

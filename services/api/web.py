@@ -1,0 +1,104 @@
+"""The Litestar application: routes, what they are given, errors, limits, documentation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.types import ASGIApp
+
+from libs.bus.bus import Bus
+from libs.runtime.health import Check
+from services.api import agents, chat, conversations, health, keys, sources, usage, webhooks
+from services.api.accept import Acceptance
+from services.api.auth import Authentication
+from services.api.cache import Directory
+from services.api.docs_page import assets_router, openapi_config
+from services.api.errors import respond
+from services.api.key_usage import KeyUsage
+from services.api.limits import RateLimiter
+from services.api.middleware import Edge, add_headers, json_only
+from services.api.relay import Relay
+from services.api.replies import Replies
+from services.api.settings import ApiSettings
+from services.api.store.agents import Agents
+from services.api.store.conversations import Conversations
+from services.api.store.keys import Keys
+
+ROUTES = (
+    chat.send_message,
+    conversations.get_conversation,
+    conversations.list_conversations,
+    agents.create_agent,
+    agents.list_agents,
+    agents.get_agent,
+    agents.update_agent,
+    agents.delete_agent,
+    sources.create_source,
+    sources.list_sources,
+    sources.get_source,
+    sources.delete_source,
+    keys.create_key,
+    keys.list_keys,
+    keys.revoke_key,
+    webhooks.create_webhook,
+    webhooks.list_webhooks,
+    webhooks.delete_webhook,
+    usage.get_credits,
+    usage.list_ledger,
+    usage.get_usage,
+    health.healthz,
+    health.readyz,
+)
+
+
+def build(
+    *,
+    settings: ApiSettings,
+    bus: Bus,
+    directory: Directory,
+    usage: KeyUsage,
+    replies: Replies,
+    agents: Agents,
+    keys: Keys,
+    conversations: Conversations,
+    checks: Mapping[str, Check],
+) -> ASGIApp:
+    """Return the application over these parts."""
+    acceptance = Acceptance(bus, replies, conversations, settings)
+    relay = Relay(replies, acceptance, conversations, heartbeat=settings.heartbeat_interval)
+    given = {
+        "settings": settings,
+        "bus": bus,
+        "directory": directory,
+        "agents": agents,
+        "keys": keys,
+        "conversations": conversations,
+        "acceptance": acceptance,
+        "relay": relay,
+        "checks": checks,
+    }
+    authentication = DefineMiddleware(
+        Authentication,
+        directory=directory,
+        limiter=RateLimiter(bus),
+        usage=usage,
+        visitor_requests_per_minute=settings.visitor_requests_per_minute,
+    )
+    app = Litestar(
+        route_handlers=[*ROUTES, assets_router()],
+        dependencies={name: _provide(value) for name, value in given.items()},
+        middleware=[authentication],
+        guards=[json_only],
+        before_send=[add_headers],
+        exception_handlers={Exception: respond},
+        request_max_body_size=settings.max_body_bytes,
+        openapi_config=openapi_config(),
+        logging_config=None,
+    )
+    return Edge(app, directory)
+
+
+def _provide(value: Any) -> Provide:
+    return Provide(lambda: value, use_cache=True, sync_to_thread=False)
