@@ -117,7 +117,7 @@ class Relay:
 
 
 def _end(answer: Answer) -> conversations.Answer | conversations.Failure:
-    now = now()
+    moment = now()
     match answer.end:
         case Finished(model=model, credits=credits, finish_reason=reason):
             return conversations.Answer(
@@ -127,10 +127,10 @@ def _end(answer: Answer) -> conversations.Answer | conversations.Failure:
                 model=model,
                 credits=credits,
                 finish_reason=reason,
-                at=now,
+                at=moment,
             )
         case Failed(code=code, message=message):
-            return conversations.Failure(code=code, message=message, at=now)
+            return conversations.Failure(code=code, message=message, at=moment)
         case None:
             raise ValueError("the answer has not ended")
 

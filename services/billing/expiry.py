@@ -29,12 +29,12 @@ async def sweep_forever(bus: Bus, ledger: Ledger, settings: BillingSettings) -> 
     ttl = timedelta(seconds=settings.hold_ttl)
     active_since = datetime.min.replace(tzinfo=UTC)
     while True:
-        now = now()
+        moment = now()
         try:
             await ledger.finish_grants()
-            async for hold in ledger.holds_before(now - ttl, active_since):
+            async for hold in ledger.holds_before(moment - ttl, active_since):
                 await end(bus, ledger, hold)
-            active_since = now - ttl - LOOK_BACK
+            active_since = moment - ttl - LOOK_BACK
         except (BusError, MongoError) as error:
             log.warning("holds.sweep_failed", error=str(error))
         await asyncio.sleep(settings.hold_sweep_interval)

@@ -53,16 +53,16 @@ class Ledger:
     async def hold(self, hold: Hold, credits: int) -> None:
         """Set credits aside, once for each message id. Raises InsufficientCredits."""
         path = f"holds.{hold.message_id}"
-        now = now()
+        moment = now()
         record = {
             "credits": credits,
             "agent_id": hold.agent_id,
             "conversation_id": hold.conversation_id,
-            "at": now,
+            "at": moment,
         }
         held = await self._balances.update_one(
             {"_id": hold.account_id, "available": {"$gte": credits}, path: {"$exists": False}},
-            {"$inc": {"available": -credits}, "$set": {path: record, "last_hold_at": now}},
+            {"$inc": {"available": -credits}, "$set": {path: record, "last_hold_at": moment}},
         )
         if held.modified_count:
             return

@@ -36,15 +36,15 @@ class Agents:
         self, account_id: str, name: str, instructions: str, model: str | None
     ) -> Agent:
         """Store a new agent."""
-        now = now()
+        moment = now()
         agent = Agent(
             id=new_id("agent"),
             account_id=account_id,
             name=name,
             instructions=instructions,
             model=model,
-            created_at=now,
-            updated_at=now,
+            created_at=moment,
+            updated_at=moment,
         )
         document = msgspec.to_builtins(agent, builtin_types=(datetime,))
         document["_id"] = document.pop("id")
