@@ -1,0 +1,214 @@
+"""Credits on a real Mongo server: exactly once, never below zero, always adding up."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.contracts.billing import Hold, LedgerEntry
+from libs.contracts.events import MessageSent
+from libs.runtime.ids import new_id
+from libs.runtime.mongo import Database
+from services.billing.handlers import settle_sent
+from services.billing.ledger import InsufficientCredits, Ledger, entry_id
+
+
+@pytest.fixture
+async def ledger(database: Database) -> Ledger:
+    """An empty ledger."""
+    ledger = Ledger(database)
+    await ledger.create_indexes()
+    return ledger
+
+
+async def granted(ledger: Ledger, credits: int) -> str:
+    """An account with credits."""
+    account_id = new_id("acc")
+    await ledger.grant(account_id, grant_entry(credits))
+    return account_id
+
+
+def grant_entry(credits: int) -> LedgerEntry:
+    """A new grant."""
+    return LedgerEntry(
+        id=entry_id(new_id("grant")), kind="grant", credits=credits, at=datetime.now(UTC)
+    )
+
+
+def a_hold(account_id: str) -> Hold:
+    """A hold for a new message."""
+    return Hold(
+        account_id=account_id,
+        agent_id="agent_1",
+        conversation_id="conv_1",
+        message_id=new_id("msg"),
+        model="m",
+    )
+
+
+def sent(hold: Hold, credits: int) -> MessageSent:
+    """The answer that a hold was for."""
+    return MessageSent(
+        event_id=f"evt_{hold.message_id}",
+        account_id=hold.account_id,
+        agent_id=hold.agent_id,
+        at=datetime.now(UTC),
+        message_id=hold.message_id,
+        conversation_id=hold.conversation_id,
+        message="Hi",
+        model=hold.model,
+        credits=credits,
+        confidence=1.0,
+        sources=(),
+        finish_reason="stop",
+    )
+
+
+async def ledger_sum(ledger: Ledger, account_id: str) -> int:
+    """What all entries add up to, read page by page."""
+    total, cursor = 0, None
+    while True:
+        page = await ledger.page(account_id, cursor, 7)
+        total += sum(entry.credits for entry in page.items)
+        cursor = page.next_cursor
+        if cursor is None:
+            return total
+
+
+async def test_a_hold_becomes_one_debit_however_often_it_is_delivered(ledger: Ledger) -> None:
+    """Redelivered holds and outcomes change nothing."""
+    account_id = await granted(ledger, 10)
+    hold = a_hold(account_id)
+    for _ in range(3):
+        await ledger.hold(hold, 4)
+    held = await ledger.balance(account_id)
+    assert (held.balance, held.held, held.available) == (10, 4, 6)
+    for _ in range(3):
+        await settle_sent(ledger, sent(hold, 4))
+        await ledger.refund(account_id, hold.message_id)
+    after = await ledger.balance(account_id)
+    assert (after.balance, after.held, after.available) == (6, 0, 6)
+    assert await ledger_sum(ledger, account_id) == 6
+
+
+async def test_a_failed_answer_costs_nothing(ledger: Ledger) -> None:
+    """A refund gives back exactly what was held, once."""
+    account_id = await granted(ledger, 10)
+    hold = a_hold(account_id)
+    await ledger.hold(hold, 4)
+    for _ in range(3):
+        await ledger.refund(account_id, hold.message_id)
+    assert (await ledger.balance(account_id)).available == 10
+    assert await ledger_sum(ledger, account_id) == 10
+
+
+async def test_concurrent_holds_never_overdraw(ledger: Ledger) -> None:
+    """Of 30 messages at once on 10 credits exactly 10 are paid for."""
+    account_id = await granted(ledger, 10)
+    results = await asyncio.gather(
+        *(ledger.hold(a_hold(account_id), 1) for _ in range(30)), return_exceptions=True
+    )
+    refused = [result for result in results if isinstance(result, InsufficientCredits)]
+    assert len(refused) == 20
+    assert (await ledger.balance(account_id)).available == 0
+
+
+async def test_an_account_without_credits_can_not_hold(ledger: Ledger) -> None:
+    """An unknown account has no credits."""
+    with pytest.raises(InsufficientCredits):
+        await ledger.hold(a_hold("acc_unknown"), 1)
+
+
+async def test_a_grant_counts_once(ledger: Ledger) -> None:
+    """The same grant, repeated and concurrent, adds its credits once."""
+    entry = grant_entry(50)
+    await asyncio.gather(*(ledger.grant("acc_1", entry) for _ in range(5)))
+    await ledger.grant("acc_1", entry)
+    assert (await ledger.balance("acc_1")).balance == 50
+    assert await ledger_sum(ledger, "acc_1") == 50
+
+
+async def test_a_crash_between_entry_and_balance_is_finished_by_redelivery(
+    ledger: Ledger, database: Database
+) -> None:
+    """The entry was written, the hold not ended: delivering the event again completes it."""
+    account_id = await granted(ledger, 10)
+    hold = a_hold(account_id)
+    await ledger.hold(hold, 4)
+    await database["ledger"].insert_one(
+        {
+            "_id": entry_id(hold.message_id),
+            "account_id": account_id,
+            "kind": "debit",
+            "credits": -4,
+            "at": datetime.now(UTC),
+            "day": "2026-01-01",
+            "agent_id": None,
+            "message_id": hold.message_id,
+            "model": None,
+            "note": "",
+        }
+    )
+    await settle_sent(ledger, sent(hold, 4))
+    balance = await ledger.balance(account_id)
+    assert (balance.balance, balance.held) == (6, 0)
+    assert await ledger_sum(ledger, account_id) == 6
+
+
+async def test_a_crash_between_balance_and_entry_of_a_grant_is_finished(
+    ledger: Ledger, database: Database
+) -> None:
+    """The balance was raised, the entry not written: the next sweep writes it."""
+    entry = grant_entry(50)
+    marker = {"credits": 50, "at": entry.at, "note": ""}
+    await database["balances"].insert_one(
+        {"_id": "acc_1", "available": 50, "holds": {}, "grants": {entry.id: marker}}
+    )
+    await ledger.finish_grants()
+    await ledger.finish_grants()
+    assert (await ledger.balance("acc_1")).balance == 50
+    assert await ledger_sum(ledger, "acc_1") == 50
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_random_interleavings_add_up(ledger: Ledger, seed: int) -> None:
+    """Holds, debits and refunds in any order, repeated and at once: the ledger is the balance."""
+    dice = random.Random(seed)
+    account_id = await granted(ledger, 60)
+    spent: dict[str, int] = {}
+
+    async def message() -> None:
+        hold, credits = a_hold(account_id), dice.randint(1, 9)
+        try:
+            await ledger.hold(hold, credits)
+        except InsufficientCredits:
+            return
+        answered = dice.random() < 0.6
+        for _ in range(dice.randint(1, 3)):
+            if answered:
+                await settle_sent(ledger, sent(hold, credits))
+            else:
+                await ledger.refund(account_id, hold.message_id)
+        if answered:
+            spent[hold.message_id] = credits
+
+    await asyncio.gather(*(message() for _ in range(25)))
+    balance = await ledger.balance(account_id)
+    assert balance.held == 0
+    assert balance.balance == 60 - sum(spent.values()) >= 0
+    assert await ledger_sum(ledger, account_id) == balance.balance
+
+
+async def test_usage_adds_up_by_day(ledger: Ledger) -> None:
+    """Debits count on their UTC day; grants and other accounts don't."""
+    account_id = await granted(ledger, 100)
+    other = await granted(ledger, 100)
+    for owner in (account_id, account_id, other):
+        hold = a_hold(owner)
+        await ledger.hold(hold, 3)
+        await settle_sent(ledger, sent(hold, 3))
+    today = datetime.now(UTC).date()
+    days = await ledger.usage(account_id, today - timedelta(days=1), today, None)
+    assert [(day.day, day.messages, day.credits) for day in days] == [(today, 2, 6)]
+    assert await ledger.usage(account_id, today, today, "agent_other") == ()

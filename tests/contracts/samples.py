@@ -1,0 +1,175 @@
+"""One message of every kind, with every field set."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from libs.contracts import accounts, billing, calls, chat, events, sources, webhooks
+from libs.contracts.message import Message
+
+AT = datetime(2026, 1, 23, 10, 0, 0, tzinfo=UTC)
+ACCOUNT = accounts.Account(
+    id="acc_1", name="Shop", plan="pro", created_at=AT, requests_per_minute=5, requests_per_day=50
+)
+USED = chat.SourceUsed(id="src_1", type="qa", title="Hours", relevance=0.98, text="Q\nA")
+REQUEST = chat.ChatRequested(
+    message_id="msg_1",
+    conversation_id="conv_1",
+    account_id="acc_1",
+    agent=chat.AgentProfile(id="agent_1", name="Shop", instructions="Be kind."),
+    question="Kailan kayo bukas?",
+    history=(chat.Exchange(question="Hi", answer="Hello!"),),
+    model="extractive",
+    credits=1,
+    edge="edge_1",
+    requested_at=AT,
+)
+PASSAGE = chat.Passage(
+    source_id="src_1",
+    type="qa",
+    title="Hours",
+    relevance=0.98,
+    text="Q\nA",
+    question="Q",
+    answer="A",
+)
+ABOUT: dict[str, Any] = {"event_id": "evt_1", "account_id": "acc_1", "agent_id": "agent_1", "at": AT}
+SOURCE: dict[str, Any] = {
+    "id": "src_1",
+    "agent_id": "agent_1",
+    "kind": "qa",
+    "title": "Hours",
+    "status": "failed",
+    "chunks": 1,
+    "created_at": AT,
+    "updated_at": AT,
+    "error": "too long",
+}
+
+SAMPLES: tuple[Message, ...] = (
+    calls.Fault(code="invalid", message="no", param="name"),
+    calls.Done(),
+    calls.Probe(),
+    calls.Health(
+        service="rag", dependencies=(calls.Dependency(name="mongo", ok=False, detail="down"),)
+    ),
+    REQUEST,
+    chat.ChatGrounded(request=REQUEST, passages=(PASSAGE,), confidence=0.95),
+    chat.ChatCancelled(message_id="msg_1"),
+    chat.SourcesFrame(attempt=1, seq=0, sources=(USED,), confidence=0.95),
+    chat.TextFrame(attempt=1, seq=1, text="Bukas kami"),
+    chat.DoneFrame(attempt=1, seq=2, model="extractive", credits=1, finish_reason="stop"),
+    chat.ErrorFrame(attempt=1, seq=2, code="upstream_error", message="no answer"),
+    events.ConversationStarted(conversation_id="conv_1", **ABOUT),
+    events.MessageReceived(message_id="msg_1", conversation_id="conv_1", message="Hi", **ABOUT),
+    events.MessageSent(
+        message_id="msg_1",
+        conversation_id="conv_1",
+        message="Hello!",
+        model="extractive",
+        credits=1,
+        confidence=0.95,
+        sources=(USED,),
+        finish_reason="stop",
+        prompt_tokens=10,
+        completion_tokens=2,
+        **ABOUT,
+    ),
+    events.MessageFailed(
+        message_id="msg_1", conversation_id="conv_1", code="timeout", message="late", **ABOUT
+    ),
+    events.AgentDeleted(**ABOUT),
+    events.SourceReady(source_id="src_1", chunks=3, **ABOUT),
+    events.SourceFailed(source_id="src_1", message="too long", **ABOUT),
+    billing.Hold(
+        account_id="acc_1",
+        agent_id="agent_1",
+        conversation_id="conv_1",
+        message_id="msg_1",
+        model="gpt-5.2",
+    ),
+    billing.Held(credits=5),
+    billing.Release(account_id="acc_1", message_id="msg_1"),
+    billing.Grant(account_id="acc_1", grant_id="grant_1", credits=100, note="gift"),
+    billing.GetBalance(account_id="acc_1"),
+    billing.Balance(balance=100, held=5, available=95),
+    billing.ListLedger(account_id="acc_1", cursor="led_1", limit=10),
+    billing.LedgerPage(
+        items=(
+            billing.LedgerEntry(
+                id="led_1",
+                kind="debit",
+                credits=-5,
+                at=AT,
+                agent_id="agent_1",
+                message_id="msg_1",
+                model="gpt-5.2",
+                note="n",
+            ),
+        ),
+        next_cursor="led_1",
+    ),
+    billing.GetUsage(
+        account_id="acc_1", since=date(2026, 1, 1), until=date(2026, 1, 31), agent_id="agent_1"
+    ),
+    billing.Usage(days=(billing.UsageDay(day=date(2026, 1, 23), messages=2, credits=10),)),
+    sources.CreateSource(
+        source_id="src_1",
+        account_id="acc_1",
+        agent_id="agent_1",
+        kind="qa",
+        title="Hours",
+        question="Q",
+        answer="A",
+        text="T",
+    ),
+    sources.Source(question="Q", answer="A", text="T", **SOURCE),
+    sources.ListSources(agent_id="agent_1", cursor="src_1", limit=10),
+    sources.SourcePage(items=(sources.SourceRow(**SOURCE),), next_cursor="src_1"),
+    sources.GetSource(agent_id="agent_1", source_id="src_1"),
+    sources.DeleteSource(agent_id="agent_1", source_id="src_1"),
+    sources.SourceSubmitted(agent_id="agent_1", source_id="src_1"),
+    webhooks.CreateEndpoint(
+        account_id="acc_1",
+        agent_id="agent_1",
+        name="CRM",
+        endpoint_url="https://crm.example/hook",
+        events=("message.sent",),
+        description="d",
+        custom_headers={"X-Team": "a"},
+    ),
+    webhooks.EndpointCreated(id="wh_1", secret_key="whsec_1"),
+    webhooks.ListEndpoints(agent_id="agent_1"),
+    webhooks.Endpoints(
+        items=(
+            webhooks.Endpoint(
+                id="wh_1",
+                agent_id="agent_1",
+                name="CRM",
+                endpoint_url="https://crm.example/hook",
+                events=("message.sent",),
+                description="d",
+                custom_headers={"X-Team": "…"},
+                secret_key="whsec_…1234",
+                created_at=AT,
+            ),
+        )
+    ),
+    webhooks.DeleteEndpoint(agent_id="agent_1", endpoint_id="wh_1"),
+    webhooks.Delivery(
+        webhook_id="evt_1",
+        endpoint_id="wh_1",
+        agent_id="agent_1",
+        event="message.sent",
+        body="{}",
+    ),
+    accounts.CreateAccount(name="Shop", plan="pro", credits=100),
+    accounts.AccountCreated(account=ACCOUNT, secret_key="sk_1"),
+    accounts.ListAccounts(cursor="acc_1", limit=10),
+    accounts.AccountPage(items=(ACCOUNT,), next_cursor="acc_1"),
+    accounts.SetPlan(
+        account_id="acc_1", plan="pro", requests_per_minute=5, requests_per_day=50
+    ),
+    accounts.AccountChanged(account=ACCOUNT),
+    accounts.GetAccount(account_id="acc_1"),
+    accounts.CacheInvalidated(ids=("key_1",)),
+)

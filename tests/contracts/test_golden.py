@@ -1,0 +1,69 @@
+"""The wire form of every message, byte by byte: old and new releases share one bus.
+
+`golden.jsonl` is written by hand or by `python -m tests.contracts.write_golden`; a changed line in it
+is a changed contract, and needs a new version of the tag.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from libs.contracts import events
+from libs.contracts.message import Message, decode, encode
+from tests.contracts.samples import SAMPLES
+
+GOLDEN = Path(__file__).with_name("golden.jsonl")
+
+
+def golden() -> dict[str, bytes]:
+    """The recorded lines by tag."""
+    lines = GOLDEN.read_bytes().splitlines()
+    return {msgspec.json.decode(line)["type"]: line for line in lines}
+
+
+def tag(kind: type[Message]) -> str:
+    """The tag of a kind of message, empty for base classes."""
+    return str(kind.__struct_config__.tag or "")
+
+
+def kinds(base: type[Message] = Message) -> Iterator[type[Message]]:
+    """Every concrete kind of message that the contracts define."""
+    for kind in base.__subclasses__():
+        if tag(kind):
+            yield kind
+        yield from kinds(kind)
+
+
+def test_every_message_has_a_sample() -> None:
+    """A message without a sample would have no golden bytes."""
+    assert {tag(type(sample)) for sample in SAMPLES} == {tag(kind) for kind in kinds()}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: tag(type(sample)))
+def test_wire_form_is_unchanged(sample: Message) -> None:
+    """A message encodes to its recorded bytes, and they decode to the message."""
+    recorded = golden()[tag(type(sample))]
+    assert encode(sample) == recorded
+    assert decode(recorded, type(sample)) == sample
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: tag(type(sample)))
+def test_unknown_fields_are_ignored(sample: Message) -> None:
+    """An older process reads what a newer one sends."""
+    newer = msgspec.json.decode(encode(sample)) | {"added_later": 1}
+    assert decode(msgspec.json.encode(newer), type(sample)) == sample
+
+
+def test_public_event_names() -> None:
+    """Events are called what the documentation calls them."""
+    assert events.name_of(events.MessageReceived) == "message.received"
+    assert events.name_of(events.ConversationStarted) == "conversation.started"
+
+
+def test_sent_and_failed_exclude_each_other() -> None:
+    """Both outcomes of a message carry one id, so the log takes only the first."""
+    outcomes = [s for s in SAMPLES if isinstance(s, events.MessageSent | events.MessageFailed)]
+    assert {events.about(outcome) for outcome in outcomes} == {"msg_1"}
+    assert events.outcome_id("msg_1") == "evt_outcome_msg_1"
