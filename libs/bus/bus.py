@@ -85,12 +85,17 @@ class Bus:
         """Publish to whoever listens right now; nothing is kept, nothing confirmed."""
         await self.client.publish(subject, encode(message))
 
-    async def call(self, call: Call[Request, Reply], request: Request) -> Reply:
-        """Ask the service that owns something. Raises FaultError and ServiceUnavailable."""
+    async def call(
+        self, call: Call[Request, Reply], request: Request, patience: float = CALL_PATIENCE
+    ) -> Reply:
+        """Ask the service that owns something. Raises FaultError and ServiceUnavailable.
+
+        `patience`: seconds to keep trying while nobody answers; 0 asks once.
+        """
         retried = (NoRespondersError, NatsTimeoutError) if call.idempotent else NoRespondersError
         try:
             async for attempt in retry_context(
-                on=retried, attempts=None, timeout=CALL_PATIENCE, wait_initial=0.05, wait_max=0.5
+                on=retried, attempts=None, timeout=patience, wait_initial=0.05, wait_max=0.5
             ):
                 with attempt:
                     reply = await self.client.request(

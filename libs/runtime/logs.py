@@ -7,6 +7,7 @@ import logging
 import sys
 
 import structlog
+from stamina.instrumentation import set_on_retry_hooks
 
 
 def configure(level: str, form: str, service: str) -> None:
@@ -29,6 +30,7 @@ def configure(level: str, form: str, service: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    set_on_retry_hooks([])  # whoever gives up logs it; each try would be noise
     structlog.contextvars.bind_contextvars(service=service)
     # Libraries speak only when something is wrong; httpx would log every URL, tokens included.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")

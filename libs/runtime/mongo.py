@@ -4,22 +4,31 @@ motor's successor (`pymongo.AsyncMongoClient`) has the same call shapes; changin
 of this module's imports.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 Collection = AsyncIOMotorCollection[dict[str, Any]]
-MongoError = PyMongoError
+MongoUnavailable = ConnectionFailure
 DuplicateError = DuplicateKeyError
+DUPLICATE_KEY = 11000
 
 CONNECT_TIMEOUT = 5.0
 """Seconds until an operation fails when no server can be reached."""
 
-__all__ = ["Collection", "Database", "DuplicateError", "MongoError", "open_mongo", "ping_mongo"]
+__all__ = [
+    "Collection",
+    "Database",
+    "DuplicateError",
+    "MongoUnavailable",
+    "insert_new",
+    "open_mongo",
+    "ping_mongo",
+]
 
 
 @asynccontextmanager
@@ -38,5 +47,17 @@ async def open_mongo(url: str, database: str) -> AsyncIterator[Database]:
 
 
 async def ping_mongo(database: Database) -> None:
-    """Raise MongoError unless the server answers."""
+    """Raise MongoUnavailable unless the server answers."""
     await database.command("ping")
+
+
+async def insert_new(collection: Collection, documents: Sequence[dict[str, Any]]) -> None:
+    """Insert documents in one round trip; those whose id is there already are left as they are."""
+    if not documents:
+        return
+    try:
+        await collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        problems = error.details["writeErrors"]
+        if any(problem["code"] != DUPLICATE_KEY for problem in problems):
+            raise

@@ -23,7 +23,7 @@ from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
 from libs.bus.errors import FaultError, ServiceUnavailable
-from libs.runtime.mongo import MongoError
+from libs.runtime.mongo import MongoUnavailable
 
 log = structlog.get_logger()
 
@@ -179,7 +179,7 @@ def to_api_error(error: Exception) -> ApiError:
             return _from_fault(error)
         case ServiceUnavailable():
             return Unavailable(f"The {error.service} service")
-        case MongoError():
+        case MongoUnavailable():
             return Unavailable("The database")
         case HTTPException():
             return _from_framework(error)

@@ -58,7 +58,7 @@ async def readyz(bus: Bus, checks: Mapping[str, Check]) -> Response[Readiness]:
 async def _probe(bus: Bus, service: str) -> list[CheckResult]:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            health = await bus.call(probe(service), Probe())
+            health = await bus.call(probe(service), Probe(), patience=0)
     except (BusError, TimeoutError):
         return [CheckResult(name=service, ok=False, detail="no process of this service answers")]
     return [_named(service, dependency) for dependency in health.dependencies]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from libs.runtime.mongo import MongoError
+from libs.runtime.mongo import MongoUnavailable
 from services.api.store.keys import Keys
 
 log = structlog.get_logger()
@@ -34,5 +34,5 @@ class KeyUsage:
             await asyncio.sleep(interval)
             try:
                 await self.write()
-            except MongoError as error:
+            except MongoUnavailable as error:
                 log.warning("key_usage.not_written", error=str(error))

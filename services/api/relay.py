@@ -25,13 +25,14 @@ STORE_PATIENCE = 10.0
 """Seconds that storing an answer is tried again while the database is away."""
 
 
-class ChatDone(msgspec.Struct, kw_only=True):
-    """All of an answer but its text: the data of the `done` event.
+class ChatResponse(msgspec.Struct, kw_only=True):
+    """An answer. In the data of the `done` event `response` is left out: the text went before.
 
     `confidence` is the probability that the sources answer the question. `visitor_token` is there
     for publishable keys: send it back as `X-Visitor-Token`.
     """
 
+    response: str | msgspec.UnsetType = msgspec.UNSET
     conversation_id: str
     message_id: str
     confidence: float
@@ -40,12 +41,6 @@ class ChatDone(msgspec.Struct, kw_only=True):
     credits_used: int
     finish_reason: str
     visitor_token: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class ChatResponse(ChatDone, kw_only=True):
-    """An answer, whole."""
-
-    response: str
 
 
 class Relay:
@@ -66,8 +61,7 @@ class Relay:
             pass
         match answer.end:
             case Finished() as end:
-                done = msgspec.structs.asdict(_done(accepted, answer, end))
-                return ChatResponse(response=answer.text, **done)
+                return msgspec.structs.replace(_done(accepted, answer, end), response=answer.text)
             case Failed(code=code, message=message):
                 raise AnswerFailed(code, message)
             case None:
@@ -135,8 +129,8 @@ def _end(answer: Answer) -> conversations.Answer | conversations.Failure:
             raise ValueError("the answer has not ended")
 
 
-def _done(accepted: Accepted, answer: Answer, end: Finished) -> ChatDone:
-    return ChatDone(
+def _done(accepted: Accepted, answer: Answer, end: Finished) -> ChatResponse:
+    return ChatResponse(
         conversation_id=accepted.request.conversation_id,
         message_id=accepted.request.message_id,
         confidence=answer.confidence,

@@ -11,6 +11,7 @@ from services.billing.expiry import sweep_forever
 from services.billing.handlers import register
 from services.billing.ledger import Ledger
 from services.billing.settings import BillingSettings
+from services.billing.statements import Statements
 
 
 @asynccontextmanager
@@ -23,7 +24,7 @@ async def run() -> AsyncIterator[None]:
     ):
         ledger = Ledger(database)
         await ledger.create_indexes()
-        register(bus, ledger, settings)
+        register(bus, ledger, Statements(database), settings)
         answer_probes(bus, "billing", {"mongo": lambda: ping_mongo(database), "nats": bus.ping})
         await bus.start()
         async with background(sweep_forever(bus, ledger, settings)):

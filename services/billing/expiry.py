@@ -13,7 +13,7 @@ from libs.bus.bus import Bus
 from libs.bus.errors import BusError
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.clock import now
-from libs.runtime.mongo import MongoError
+from libs.runtime.mongo import MongoUnavailable
 from services.billing.handlers import settle_sent
 from services.billing.ledger import Ledger, OpenHold
 from services.billing.settings import BillingSettings
@@ -35,7 +35,7 @@ async def sweep_forever(bus: Bus, ledger: Ledger, settings: BillingSettings) -> 
             async for hold in ledger.holds_before(moment - ttl, active_since):
                 await end(bus, ledger, hold)
             active_since = moment - ttl - LOOK_BACK
-        except (BusError, MongoError) as error:
+        except (BusError, MongoUnavailable) as error:
             log.warning("holds.sweep_failed", error=str(error))
         await asyncio.sleep(settings.hold_sweep_interval)
 

@@ -21,14 +21,15 @@ from libs.runtime.clock import now
 from services.billing.ledger import InsufficientCredits, Ledger, entry_id
 from services.billing.prices import price_of
 from services.billing.settings import BillingSettings
+from services.billing.statements import Statements
 
-OUTCOMES_AT_ONCE = 50
+OUTCOMES_AT_ONCE = 200
 """Outcome events that one process works on at a time."""
 
 
-def register(bus: Bus, ledger: Ledger, settings: BillingSettings) -> None:
+def register(bus: Bus, ledger: Ledger, statements: Statements, settings: BillingSettings) -> None:
     """Subscribe billing to its calls and events."""
-    handlers = Handlers(ledger, settings)
+    handlers = Handlers(ledger, statements, settings)
     answer(bus, billing.HOLD, handlers.hold)
     answer(bus, billing.RELEASE, handlers.release)
     answer(bus, billing.GRANT, handlers.grant)
@@ -53,8 +54,9 @@ def register(bus: Bus, ledger: Ledger, settings: BillingSettings) -> None:
 class Handlers:
     """Translate messages to ledger operations."""
 
-    def __init__(self, ledger: Ledger, settings: BillingSettings) -> None:
+    def __init__(self, ledger: Ledger, statements: Statements, settings: BillingSettings) -> None:
         self._ledger = ledger
+        self._statements = statements
         self._settings = settings
 
     async def hold(self, hold: Hold) -> Held:
@@ -101,11 +103,11 @@ class Handlers:
 
     async def list_ledger(self, request: billing.ListLedger) -> LedgerPage:
         """Answer with a page of the ledger."""
-        return await self._ledger.page(request.account_id, request.cursor, request.limit)
+        return await self._statements.page(request.account_id, request.cursor, request.limit)
 
     async def get_usage(self, request: billing.GetUsage) -> Usage:
         """Answer with the usage by day."""
-        days = await self._ledger.usage(
+        days = await self._statements.usage(
             request.account_id, request.since, request.until, request.agent_id
         )
         return Usage(days=days)
@@ -122,4 +124,4 @@ async def settle_sent(ledger: Ledger, sent: MessageSent) -> None:
         message_id=sent.message_id,
         model=sent.model,
     )
-    await ledger.debit(entry, sent.account_id)
+    await ledger.debit(sent.account_id, sent.message_id, entry)

@@ -6,16 +6,21 @@ again changes nothing. `ledger` has one document an entry, with an id derived fr
 grant, so inserting it again changes nothing either. The balance is `available` plus all holds and
 equals the sum of the ledger; an interrupted settlement leaves the entry written and the hold in
 place until the event is delivered again, which finishes it.
+
+An account is one document, so its holds and settlements are committed in groups.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from libs.contracts.billing import Balance, Hold, LedgerEntry, LedgerPage, UsageDay
+from libs.contracts.billing import Balance, Hold, LedgerEntry
 from libs.runtime.clock import now
-from libs.runtime.mongo import Collection, Database, DuplicateError
+from libs.runtime.group_commit import GroupCommit
+from libs.runtime.mongo import Collection, Database, insert_new
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,20 @@ class OpenHold:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Settlement:
+    """How a hold ends: with the entry of a debit, or given back whole when there is none."""
+
+    account_id: str
+    message_id: str
+    entry: LedgerEntry | None
+
+    @property
+    def spent(self) -> int:
+        """Credits that do not come back."""
+        return -self.entry.credits if self.entry else 0
+
+
 class InsufficientCredits(Exception):
     """The account has fewer credits available than the answer costs."""
 
@@ -38,11 +57,13 @@ class InsufficientCredits(Exception):
 
 
 class Ledger:
-    """All reads and writes of billing's collections."""
+    """All writes of billing's collections, and the balance."""
 
     def __init__(self, database: Database) -> None:
         self._balances: Collection = database["balances"]
         self._entries: Collection = database["ledger"]
+        self._holding: GroupCommit[tuple[Hold, int], None] = GroupCommit(self._hold_group)
+        self._settling: GroupCommit[Settlement, None] = GroupCommit(self._settle_group)
 
     async def create_indexes(self) -> None:
         """Create what the queries need; safe to repeat."""
@@ -52,68 +73,44 @@ class Ledger:
 
     async def hold(self, hold: Hold, credits: int) -> None:
         """Set credits aside, once for each message id. Raises InsufficientCredits."""
-        path = f"holds.{hold.message_id}"
-        moment = now()
-        record = {
-            "credits": credits,
-            "agent_id": hold.agent_id,
-            "conversation_id": hold.conversation_id,
-            "at": moment,
-        }
-        held = await self._balances.update_one(
-            {"_id": hold.account_id, "available": {"$gte": credits}, path: {"$exists": False}},
-            {"$inc": {"available": -credits}, "$set": {path: record, "last_hold_at": moment}},
-        )
-        if held.modified_count:
-            return
-        document = await self._balances.find_one(
-            {"_id": hold.account_id}, {"available": 1, path: 1}
-        )
-        if document is None or hold.message_id not in document.get("holds", {}):
-            raise InsufficientCredits(credits, document["available"] if document else 0)
+        await self._holding.add((hold, credits))
 
-    async def debit(self, entry: LedgerEntry, account_id: str) -> None:
-        """Turn the hold of `entry.message_id` into a ledger entry, exactly once."""
-        await self._insert(account_id, entry)
-        # The entry says what was spent; what the hold had beyond that goes back.
-        await self._end_hold(account_id, str(entry.message_id), spent=-entry.credits)
+    async def debit(self, account_id: str, message_id: str, entry: LedgerEntry) -> None:
+        """Turn a hold into a ledger entry, exactly once; what it had beyond that goes back."""
+        await self._settling.add(Settlement(account_id, message_id, entry))
 
     async def refund(self, account_id: str, message_id: str) -> None:
         """Give a hold back, exactly once."""
-        await self._end_hold(account_id, message_id, spent=0)
+        await self._settling.add(Settlement(account_id, message_id, None))
 
     async def grant(self, account_id: str, entry: LedgerEntry) -> None:
         """Add credits, exactly once for each entry id.
 
-        A marker in the balance remembers the grant until its entry is written, so that a crash
-        between the two leaves something to finish (see finish_grants) and nothing to do twice.
+        The balance remembers which grants it has, and those whose entry is not written yet, so that
+        a crash between the two leaves something to finish (see finish_grants), nothing to do twice.
         """
-        if await self._entries.find_one({"_id": entry.id}, {"_id": 1}) is None:
-            await self._balances.update_one(
-                {"_id": account_id}, {"$setOnInsert": {"available": 0, "holds": {}}}, upsert=True
-            )
-            marker = {"credits": entry.credits, "at": entry.at, "note": entry.note}
-            await self._balances.update_one(
-                {"_id": account_id, f"grants.{entry.id}": {"$exists": False}},
-                {"$inc": {"available": entry.credits}, "$set": {f"grants.{entry.id}": marker}},
-            )
-            await self._insert(account_id, entry)
-        await self._balances.update_one({"_id": account_id}, {"$unset": {f"grants.{entry.id}": ""}})
+        await self._balances.update_one(
+            {"_id": account_id}, {"$setOnInsert": {"available": 0, "holds": {}}}, upsert=True
+        )
+        unwritten = f"grants.{entry.id}"
+        marker = {"credits": entry.credits, "at": entry.at, "note": entry.note}
+        await self._balances.update_one(
+            {"_id": account_id, "granted": {"$ne": entry.id}},
+            {
+                "$inc": {"available": entry.credits},
+                "$push": {"granted": entry.id},
+                "$set": {unwritten: marker},
+            },
+        )
+        await insert_new(self._entries, [_document(account_id, entry)])
+        await self._balances.update_one({"_id": account_id}, {"$unset": {unwritten: ""}})
 
     async def finish_grants(self) -> None:
         """Write the ledger entries of grants that a crash interrupted."""
         async for document in self._balances.find({"grants": {"$exists": True}}, {"grants": 1}):
             for entry_id, marker in document["grants"].items():
-                await self.grant(
-                    document["_id"],
-                    LedgerEntry(
-                        id=entry_id,
-                        kind="grant",
-                        credits=marker["credits"],
-                        at=marker["at"],
-                        note=marker["note"],
-                    ),
-                )
+                entry = LedgerEntry(id=entry_id, kind="grant", **marker)
+                await self.grant(document["_id"], entry)
 
     async def balance(self, account_id: str) -> Balance:
         """Return the balance; an account that never got credits has none."""
@@ -121,37 +118,6 @@ class Ledger:
         available = document.get("available", 0)
         held = sum(hold["credits"] for hold in document.get("holds", {}).values())
         return Balance(balance=available + held, held=held, available=available)
-
-    async def page(self, account_id: str, cursor: str | None, limit: int) -> LedgerPage:
-        """Return entries, newest first."""
-        query: dict[str, Any] = {"account_id": account_id}
-        if cursor:
-            query["_id"] = {"$lt": cursor}
-        found = await self._entries.find(query).sort("_id", -1).to_list(limit + 1)
-        items = tuple(_entry(document) for document in found[:limit])
-        return LedgerPage(items=items, next_cursor=items[-1].id if len(found) > limit else None)
-
-    async def usage(
-        self, account_id: str, since: date, until: date, agent_id: str | None
-    ) -> tuple[UsageDay, ...]:
-        """Add up the debits of each UTC day from `since` to `until`, both included."""
-        first = datetime(since.year, since.month, since.day, tzinfo=UTC)
-        end = datetime(until.year, until.month, until.day, tzinfo=UTC) + timedelta(days=1)
-        match: dict[str, Any] = {"account_id": account_id, "at": {"$gte": first, "$lt": end}}
-        match["kind"] = "debit"
-        if agent_id:
-            match["agent_id"] = agent_id
-        group = {"_id": "$day", "messages": {"$sum": 1}, "credits": {"$sum": "$credits"}}
-        rows = self._entries.aggregate([{"$match": match}, {"$group": group}])
-        days = [
-            UsageDay(
-                day=date.fromisoformat(row["_id"]),
-                messages=row["messages"],
-                credits=-row["credits"],
-            )
-            async for row in rows
-        ]
-        return tuple(sorted(days, key=lambda usage: usage.day))
 
     async def holds_before(
         self, moment: datetime, active_since: datetime
@@ -163,37 +129,81 @@ class Ledger:
                 if hold["at"] < moment:
                     yield OpenHold(account_id=document["_id"], message_id=message_id, **hold)
 
-    async def _insert(self, account_id: str, entry: LedgerEntry) -> None:
-        try:
-            await self._entries.insert_one(
-                {
-                    "_id": entry.id,
-                    "account_id": account_id,
-                    "kind": entry.kind,
-                    "credits": entry.credits,
-                    "at": entry.at,
-                    "day": entry.at.date().isoformat(),
-                    "agent_id": entry.agent_id,
-                    "message_id": entry.message_id,
-                    "model": entry.model,
-                    "note": entry.note,
-                }
-            )
-        except DuplicateError:
-            return  # delivered before: the entry is there
+    async def _hold_group(self, group: list[tuple[Hold, int]]) -> Sequence[Exception | None]:
+        by_account: dict[str, list[int]] = defaultdict(list)
+        for index, (hold, _) in enumerate(group):
+            by_account[hold.account_id].append(index)
+        results: list[Exception | None] = [None] * len(group)
 
-    async def _end_hold(self, account_id: str, message_id: str, spent: int) -> None:
-        path = f"holds.{message_id}"
+        async def of_account(account_id: str, indexes: list[int]) -> None:
+            members = [group[index] for index in indexes]
+            if await self._try_hold(account_id, members):
+                return
+            # Not all of them fit, or one was held before: decide one by one, first come first.
+            for index, member in zip(indexes, members, strict=True):
+                if not await self._try_hold(account_id, [member]):
+                    results[index] = await self._why_not(*member)
+
+        await asyncio.gather(*(of_account(*item) for item in by_account.items()))
+        return results
+
+    async def _try_hold(self, account_id: str, members: list[tuple[Hold, int]]) -> bool:
+        """Hold all of them or none."""
+        total = sum(credits for _, credits in members)
+        moment = now()
+        holds = {
+            f"holds.{hold.message_id}": {
+                "credits": credits,
+                "agent_id": hold.agent_id,
+                "conversation_id": hold.conversation_id,
+                "at": moment,
+            }
+            for hold, credits in members
+        }
+        absent = {path: {"$exists": False} for path in holds}
+        result = await self._balances.update_one(
+            {"_id": account_id, "available": {"$gte": total}, **absent},
+            {"$inc": {"available": -total}, "$set": {**holds, "last_hold_at": moment}},
+        )
+        return bool(result.modified_count) and len(holds) == len(members)
+
+    async def _why_not(self, hold: Hold, credits: int) -> Exception | None:
+        path = f"holds.{hold.message_id}"
         document = await self._balances.find_one(
-            {"_id": account_id, path: {"$exists": True}}, {path: 1}
+            {"_id": hold.account_id}, {"available": 1, path: 1}
         )
-        if document is None:
-            return  # delivered before: the hold has ended
-        held = document["holds"][message_id]["credits"]
-        await self._balances.update_one(
-            {"_id": account_id, path: {"$exists": True}},
-            {"$unset": {path: ""}, "$inc": {"available": held - spent}},
-        )
+        if document is not None and hold.message_id in document.get("holds", {}):
+            return None  # asked before: it is held
+        return InsufficientCredits(credits, document["available"] if document else 0)
+
+    async def _settle_group(self, group: list[Settlement]) -> Sequence[None]:
+        entries = [_document(end.account_id, end.entry) for end in group if end.entry]
+        await insert_new(self._entries, entries)
+        by_account: dict[str, dict[str, Settlement]] = defaultdict(dict)
+        for end in group:
+            by_account[end.account_id].setdefault(end.message_id, end)
+        await asyncio.gather(*(self._end_holds(*item) for item in by_account.items()))
+        return [None] * len(group)
+
+    async def _end_holds(self, account_id: str, ends: dict[str, Settlement]) -> None:
+        """End those of the holds that are still there, whoever else is ending some of them."""
+        while held := await self._held(account_id, ends):
+            paths = [f"holds.{message_id}" for message_id in held]
+            back = sum(held.values()) - sum(ends[message_id].spent for message_id in held)
+            result = await self._balances.update_one(
+                {"_id": account_id, **{path: {"$exists": True} for path in paths}},
+                {"$inc": {"available": back}, "$unset": dict.fromkeys(paths, "")},
+            )
+            if result.modified_count:
+                return
+
+    async def _held(self, account_id: str, ends: dict[str, Settlement]) -> dict[str, int]:
+        """Return the credits of those holds that are still there."""
+        fields = {f"holds.{message_id}.credits": 1 for message_id in ends}
+        document = await self._balances.find_one({"_id": account_id}, fields) or {}
+        return {
+            message_id: hold["credits"] for message_id, hold in document.get("holds", {}).items()
+        }
 
 
 def entry_id(source_id: str) -> str:
@@ -201,14 +211,16 @@ def entry_id(source_id: str) -> str:
     return "led_" + source_id.split("_", 1)[1]
 
 
-def _entry(document: dict[str, Any]) -> LedgerEntry:
-    return LedgerEntry(
-        id=document["_id"],
-        kind=document["kind"],
-        credits=document["credits"],
-        at=document["at"],
-        agent_id=document["agent_id"],
-        message_id=document["message_id"],
-        model=document["model"],
-        note=document["note"],
-    )
+def _document(account_id: str, entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "_id": entry.id,
+        "account_id": account_id,
+        "kind": entry.kind,
+        "credits": entry.credits,
+        "at": entry.at,
+        "day": entry.at.date().isoformat(),
+        "agent_id": entry.agent_id,
+        "message_id": entry.message_id,
+        "model": entry.model,
+        "note": entry.note,
+    }
