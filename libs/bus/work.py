@@ -1,15 +1,17 @@
 """Durable subscriptions, and the one place that decides when a message is acknowledged.
 
 A message is acknowledged after its handler returned. While the handler runs (or waits for a free
-slot) the claim is renewed, so that only a dead process loses it, after ACK_WAIT. A handler that
-raises gets the message again after a delay that grows; after MAX_ATTEMPTS, and when the message
-can't be read at all, it goes to the dead letters and `give_up` may end its business visibly.
+slot) the claim is renewed, so that only a dead process loses it, after ACK_WAIT. While a server
+that the handler needs is away, it is tried again in place. A handler that raises anything else gets
+the message again after a delay that grows; after MAX_ATTEMPTS, and when the message can't be read
+at all, it goes to the dead letters and `give_up` may end its business visibly.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -19,9 +21,11 @@ from faststream.nats import ConsumerConfig, JStream, NatsMessage, PullSub
 from nats.errors import Error as NatsError
 
 from libs.bus.bus import Bus
+from libs.bus.errors import ServiceUnavailable
 from libs.contracts import subjects
 from libs.contracts.message import decode
 from libs.contracts.subjects import Stream
+from libs.runtime.mongo import MongoUnavailable
 
 log = structlog.get_logger()
 
@@ -31,6 +35,9 @@ MAX_ATTEMPTS = 6
 """Deliveries of one message before it becomes a dead letter."""
 RETRY_DELAYS = (0.2, 1.0, 5.0, 15.0, 30.0)
 """Seconds before the second, third, … delivery after an error."""
+OUTAGE_DELAYS = (0.1, 0.3, 1.0, 3.0)
+"""Seconds between two tries while a server is away; the last one repeats."""
+OUTAGES = (ServiceUnavailable, MongoUnavailable)
 FETCH_BATCH = 50
 
 T = TypeVar("T")
@@ -142,7 +149,7 @@ class _Policy:
             if attempt > self._max_attempts:
                 await self._end(message, delivered, "too many deliveries")
             else:
-                await self._handler(delivered)
+                await self._handle(delivered)
                 await message.ack()
         except RetryLater as later:
             await message.nack(delay=later.delay)
@@ -152,6 +159,16 @@ class _Policy:
                 await self._end(message, delivered, repr(error))
             else:
                 await message.nack(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
+
+    async def _handle(self, delivered: Delivered[Any]) -> None:
+        for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
+            try:
+                await self._handler(delivered)
+            except OUTAGES as error:
+                log.warning("work.outage", error=str(error)[:200], again_in=delay)
+                await asyncio.sleep(delay)
+            else:
+                return
 
     async def _end(self, message: NatsMessage, delivered: Delivered[Any], reason: str) -> None:
         if self._give_up is not None:

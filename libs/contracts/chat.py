@@ -102,21 +102,3 @@ class TextFrame(Frame, frozen=True, kw_only=True, tag="reply.text.v1"):
     """The next piece of the text."""
 
     text: str
-
-
-class DoneFrame(Frame, frozen=True, kw_only=True, tag="reply.done.v1"):
-    """The answer is complete and its MessageSent is on the event log."""
-
-    model: str
-    credits: int
-    finish_reason: str
-
-
-class ErrorFrame(Frame, frozen=True, kw_only=True, tag="reply.error.v1"):
-    """The answer failed and its MessageFailed is on the event log. `code` as in the HTTP API."""
-
-    code: str
-    message: str
-
-
-AnyFrame = SourcesFrame | TextFrame | DoneFrame | ErrorFrame

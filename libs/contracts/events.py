@@ -35,10 +35,11 @@ class MessageReceived(Event, frozen=True, kw_only=True, tag="message.received.v1
 
 
 class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
-    """An answer is complete. `credits` is what it costs."""
+    """An answer is complete. `credits` is what it costs. `edge` waits for it, if it still lives."""
 
     message_id: str
     conversation_id: str
+    question: str = ""
     message: str
     model: str
     credits: int
@@ -47,15 +48,17 @@ class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
     finish_reason: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    edge: str = ""
 
 
 class MessageFailed(Event, frozen=True, kw_only=True, tag="message.failed.v1"):
-    """An accepted message will not be answered; it costs nothing."""
+    """An accepted message will not be answered; it costs nothing. `edge` as in MessageSent."""
 
     message_id: str
     conversation_id: str
     code: str
     message: str
+    edge: str = ""
 
 
 class AgentDeleted(Event, frozen=True, kw_only=True, tag="agent.deleted.v1"):

@@ -22,7 +22,12 @@ from services.api.errors import NotFound
 from services.api.replies import Inbox, Replies
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
-from services.api.store.conversations import Conversation, Conversations, Turn
+from services.api.store.conversations import (
+    Conversation,
+    Conversations,
+    Message,
+    question_order,
+)
 
 log = structlog.get_logger()
 
@@ -50,12 +55,13 @@ class Accepted:
 
 @dataclass(frozen=True)
 class _Thread:
-    """The conversation that a message belongs to. `history` is None for a new one."""
+    """The conversation that a message belongs to, found or new."""
 
     id: str
+    is_new: bool
     visitor: str | None
     visitor_token: str | None
-    history: list[Turn] | None
+    history: tuple[Exchange, ...] = ()
 
 
 class Acceptance:
@@ -74,9 +80,9 @@ class Acceptance:
         message_id = new_id("msg")
         thread, credits = await self._prepare(caller, agent, question, message_id)
         request = self._request(caller, agent, question, thread, message_id, credits)
-        await self._store(caller, request, thread, question)
+        await self._store(request, thread, question)
         inbox = self._replies.expect(message_id)
-        await self._publish(request, started=thread.history is None)
+        await self._publish(request, started=thread.is_new)
         return Accepted(request, inbox, thread.visitor_token)
 
     async def _prepare(
@@ -108,16 +114,13 @@ class Acceptance:
         return thread, held_or_error.credits
 
     async def _find_thread(self, caller: Caller, agent: Agent, conversation_id: str) -> _Thread:
-        """Read the end of a conversation, in one read. Raises NotFound."""
-        turns = await self._conversations.last_turns(
-            conversation_id, max(1, self._settings.history_turns)
-        )
-        if not turns or turns[-1].agent_id != agent.id:
+        """Read a conversation and its last exchanges, in one read. Raises NotFound."""
+        found = await self._conversations.get(conversation_id)
+        if found is None or found.agent_id != agent.id or not caller.may_read(found.visitor):
             raise NotFound("conversation")
-        visitor = turns[-1].visitor
-        if caller.publishable and (visitor is None or visitor != caller.visitor):
-            raise NotFound("conversation")
-        return _Thread(conversation_id, visitor, caller.visitor_token, turns)
+        most = self._settings.history_turns
+        history = found.recent[-most:] if most else ()
+        return _Thread(found.id, False, found.visitor, caller.visitor_token, history)
 
     async def _release(self, hold: billing.Hold) -> None:
         release = billing.Release(account_id=hold.account_id, message_id=hold.message_id)
@@ -135,50 +138,39 @@ class Acceptance:
         message_id: str,
         credits: int,
     ) -> ChatRequested:
-        answered = [turn for turn in thread.history or () if turn.answer is not None]
         return ChatRequested(
             message_id=message_id,
             conversation_id=thread.id,
             account_id=caller.account.id,
             agent=AgentProfile(id=agent.id, name=agent.name, instructions=agent.instructions),
             question=question.text,
-            history=tuple(
-                Exchange(question=turn.question, answer=turn.answer.text)
-                for turn in answered[-self._settings.history_turns :]
-                if turn.answer is not None
-            ),
+            history=thread.history,
             model=self._model_of(agent),
             credits=credits,
             edge=self._replies.edge,
             requested_at=now(),
         )
 
-    async def _store(
-        self, caller: Caller, request: ChatRequested, thread: _Thread, question: Question
-    ) -> None:
-        turn = Turn(
-            id=request.message_id,
-            conversation_id=request.conversation_id,
-            account_id=caller.account.id,
+    async def _store(self, request: ChatRequested, thread: _Thread, question: Question) -> None:
+        asked = Message(
+            id=new_id("msg"),
+            order=question_order(request.message_id),
+            conversation_id=thread.id,
             agent_id=request.agent.id,
-            visitor=thread.visitor,
-            question_id=new_id("msg"),
-            question=question.text,
+            role="user",
+            content=question.text,
+            at=request.requested_at,
             metadata_json=question.metadata_json,
-            asked_at=request.requested_at,
         )
-        if thread.history is not None:
-            await self._conversations.add(turn)
-            return
-        conversation = Conversation(
+        opened = Conversation(
             id=thread.id,
-            account_id=caller.account.id,
+            account_id=request.account_id,
             agent_id=request.agent.id,
             created_at=request.requested_at,
             visitor=thread.visitor,
             metadata_json=question.metadata_json,
         )
-        await asyncio.gather(self._conversations.open(conversation), self._conversations.add(turn))
+        await self._conversations.ask(asked, opened if thread.is_new else None)
 
     async def _publish(self, request: ChatRequested, *, started: bool) -> None:
         """Publish the request and its events; all of it, or the message fails."""
@@ -218,6 +210,7 @@ class Acceptance:
             conversation_id=request.conversation_id,
             code=code,
             message=message,
+            edge=request.edge,
         )
         try:
             await self._bus.emit(failed)
@@ -232,6 +225,6 @@ class Acceptance:
 
 def _new_thread(caller: Caller, conversation_id: str) -> _Thread:
     if not caller.publishable:
-        return _Thread(conversation_id, None, None, None)
+        return _Thread(conversation_id, True, None, None)
     token = caller.visitor_token or new_secret("vt")
-    return _Thread(conversation_id, visitor_hash(token), token, None)
+    return _Thread(conversation_id, True, visitor_hash(token), token)

@@ -1,15 +1,17 @@
 """What a client has been told of one answer, and what to tell next. No I/O.
 
-Frames come in from the worker; client events come out. A frame of an earlier attempt is void once a
+Replies come in from the bus; client events come out. A frame of an earlier attempt is void once a
 later one has spoken: a worker took over. As long as the new text repeats what the client already
-has, the client is told nothing; when it differs, it gets `reset` and the text anew. Event ids are
-`attempt.seq` of the frame, so every api process gives the same event the same id.
+has, the client is told nothing; when it differs, it gets `reset` and the text anew. The outcome has
+the last word: the client is left with exactly its text. Event ids are `attempt.seq` of the frame,
+so every api process gives the same event the same id.
 """
 
 from dataclasses import dataclass
 
-from libs.contracts.chat import AnyFrame, DoneFrame, ErrorFrame, SourcesFrame, SourceUsed, TextFrame
+from libs.contracts.chat import SourcesFrame, SourceUsed, TextFrame
 from libs.contracts.events import MessageFailed, MessageSent, Outcome
+from libs.contracts.replies import AnyReply
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,15 @@ class Reset:
 
 @dataclass(frozen=True)
 class Finished:
-    """The answer is complete."""
+    """The answer is complete and stored."""
 
     id: str
-    model: str
-    credits: int
-    finish_reason: str
+    sent: MessageSent
 
 
 @dataclass(frozen=True)
 class Failed:
-    """There is no answer."""
+    """There is no answer, and that is stored."""
 
     id: str
     code: str
@@ -56,6 +56,9 @@ class Failed:
 
 
 ClientEvent = Sources | Text | Reset | Finished | Failed
+
+END = "end"
+"""The id of the event that ends every answer."""
 
 
 class MissedFrames(Exception):
@@ -66,8 +69,6 @@ class Answer:
     """The state of one answer as its client sees it."""
 
     def __init__(self) -> None:
-        self.sources: tuple[SourceUsed, ...] = ()
-        self.confidence = 0.0
         self.end: Finished | Failed | None = None
         self._told = ""  # the text that the client has
         self._text = ""  # the text of the current attempt, equal to it unless catching up
@@ -75,14 +76,18 @@ class Answer:
         self._next_seq = 0
         self._sources_told = False
 
-    @property
-    def text(self) -> str:
-        """The text that the client was left with."""
-        return self._told
+    def take(self, reply: AnyReply) -> list[ClientEvent]:
+        """Take the next reply. Raises MissedFrames at a gap; frames seen before are ignored."""
+        if self.end is not None:
+            return []
+        match reply:
+            case MessageSent() | MessageFailed():
+                return self._conclude(reply)
+            case SourcesFrame() | TextFrame():
+                return self._take_frame(reply)
 
-    def take(self, frame: AnyFrame) -> list[ClientEvent]:
-        """Take the next frame. Raises MissedFrames at a gap; frames seen before are ignored."""
-        if self.end is not None or frame.attempt < self._attempt:
+    def _take_frame(self, frame: SourcesFrame | TextFrame) -> list[ClientEvent]:
+        if frame.attempt < self._attempt:
             return []
         if frame.attempt > self._attempt:
             if frame.seq > 0:
@@ -93,39 +98,24 @@ class Answer:
         if frame.seq < self._next_seq:
             return []
         self._next_seq += 1
-        return self._tell(frame, f"{frame.attempt}.{frame.seq}")
+        event_id = f"{frame.attempt}.{frame.seq}"
+        if isinstance(frame, SourcesFrame):
+            return self._tell_sources(event_id, frame.sources, frame.confidence)
+        self._text += frame.text
+        if self._told.startswith(self._text):
+            return []  # a new attempt repeats what the client has
+        return self._catch_up(event_id)
 
-    def conclude(self, outcome: Outcome) -> list[ClientEvent]:
-        """Take the outcome from the event log instead of frames that never came."""
-        if self.end is not None:
-            return []
+    def _conclude(self, outcome: Outcome) -> list[ClientEvent]:
         event_id = f"{self._attempt}.{self._next_seq}"
         match outcome:
             case MessageSent():
-                events = self._tell_sources(event_id, outcome.sources, outcome.confidence)
+                sources = self._tell_sources(f"{event_id}s", outcome.sources, outcome.confidence)
                 self._text = outcome.message
-                events += self._catch_up(event_id)
-                self.end = Finished(event_id, outcome.model, outcome.credits, outcome.finish_reason)
-                return [*events, self.end]
+                self.end = Finished(END, outcome)
+                return [*sources, *self._catch_up(event_id), self.end]
             case MessageFailed():
-                self.end = Failed(event_id, outcome.code, outcome.message)
-                return [self.end]
-
-    def _tell(self, frame: AnyFrame, event_id: str) -> list[ClientEvent]:
-        match frame:
-            case SourcesFrame():
-                return self._tell_sources(event_id, frame.sources, frame.confidence)
-            case TextFrame():
-                self._text += frame.text
-                if self._told.startswith(self._text):
-                    return []  # a new attempt repeats what the client has
-                return self._catch_up(event_id)
-            case DoneFrame():
-                events = self._catch_up(event_id)
-                self.end = Finished(event_id, frame.model, frame.credits, frame.finish_reason)
-                return [*events, self.end]
-            case ErrorFrame():
-                self.end = Failed(event_id, frame.code, frame.message)
+                self.end = Failed(END, outcome.code, outcome.message)
                 return [self.end]
 
     def _tell_sources(
@@ -134,7 +124,6 @@ class Answer:
         if self._sources_told:
             return []
         self._sources_told = True
-        self.sources, self.confidence = sources, confidence
         return [Sources(event_id, sources, confidence)]
 
     def _catch_up(self, event_id: str) -> list[ClientEvent]:

@@ -54,7 +54,12 @@ async def _application(
     )
     bus.on_reconnect(directory.forget_everything)
     usage = KeyUsage(keys)
-    replies = Replies(bus, silence=settings.answer_silence, timeout=settings.answer_timeout)
+    replies = Replies(
+        bus,
+        conversations,
+        silence=settings.answer_silence,
+        timeout=settings.answer_timeout,
+    )
     await replies.start()
     await register(bus, directory, accounts, keys, conversations)
     checks = {"mongo": lambda: ping_mongo(database), "nats": bus.ping}

@@ -47,6 +47,10 @@ class Caller:
         """Whether the key's scope covers an agent."""
         return self.key.agent_id is None or self.key.agent_id == agent_id
 
+    def may_read(self, visitor: str | None) -> bool:
+        """Whether a conversation of this visitor is the caller's to see."""
+        return not self.publishable or (visitor is not None and visitor == self.visitor)
+
     def require_secret(self) -> None:
         """Raise Forbidden unless the key is a secret one."""
         if self.publishable:

@@ -14,7 +14,7 @@ from services.api.chat import find_agent
 from services.api.errors import ErrorDetail, NotFound
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
-from services.api.store.conversations import Conversation, Conversations, Turn
+from services.api.store.conversations import Conversation, Conversations, Message
 
 
 class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -38,7 +38,7 @@ class ConversationView(msgspec.Struct, kw_only=True):
     """A conversation with its messages, oldest first.
 
     When it is longer than one response holds, these are the newest messages, `has_more` is true,
-    and `?before=` the first one's turn (`next_before`) gives the ones before them.
+    and `?before=` with `next_before` gives the ones before them.
     """
 
     id: str
@@ -71,18 +71,18 @@ async def get_conversation(
     conversation = await conversations.get(conversation_id)
     if conversation is None or not may_read(request.user, conversation):
         raise NotFound("conversation")
-    most = settings.max_conversation_turns
-    turns = await conversations.last_turns(conversation_id, most + 1, before)
-    has_more = len(turns) > most
-    turns = turns[-most:]
+    most = settings.max_conversation_messages
+    found = await conversations.messages(conversation_id, most + 1, before)
+    shown = found[-most:]
+    has_more = len(found) > most
     return ConversationView(
         id=conversation.id,
         agent_id=conversation.agent_id,
         created_at=conversation.created_at,
         metadata=msgspec.Raw(conversation.metadata_json.encode()),
-        messages=[message for turn in turns for message in messages_of(turn)],
+        messages=[view(message) for message in shown],
         has_more=has_more,
-        next_before=turns[0].id if has_more else None,
+        next_before=shown[0].order if has_more else None,
     )
 
 
@@ -119,42 +119,24 @@ def may_read(caller: Caller, conversation: Conversation) -> bool:
     """Whether a conversation is the caller's."""
     if conversation.account_id != caller.account.id or not caller.may_use(conversation.agent_id):
         return False
-    if not caller.publishable:
-        return True
-    return conversation.visitor is not None and conversation.visitor == caller.visitor
+    return caller.may_read(conversation.visitor)
 
 
-def messages_of(turn: Turn) -> list[MessageView]:
-    """Return the question and, when there is one, the answer or the failure."""
-    question = MessageView(
-        id=turn.question_id,
-        role="user",
-        content=turn.question,
-        timestamp=turn.asked_at,
-        metadata=msgspec.Raw(turn.metadata_json.encode()),
+def view(message: Message) -> MessageView:
+    """Return what the API shows of a message."""
+    shown = MessageView(
+        id=message.id, role=message.role, content=message.content, timestamp=message.at
     )
-    if turn.answer is not None:
-        answer = MessageView(
-            id=turn.id,
-            role="assistant",
-            content=turn.answer.text,
-            timestamp=turn.answer.at,
-            status="done",
-            sources=turn.answer.sources,
-            confidence=turn.answer.confidence,
-            model=turn.answer.model,
-            credits_used=turn.answer.credits,
-            finish_reason=turn.answer.finish_reason,
-        )
-        return [question, answer]
-    if turn.failure is not None:
-        failure = MessageView(
-            id=turn.id,
-            role="assistant",
-            content="",
-            timestamp=turn.failure.at,
-            status="failed",
-            error=ErrorDetail(code=turn.failure.code, message=turn.failure.message),
-        )
-        return [question, failure]
-    return [question]
+    if message.role == "user":
+        shown.metadata = msgspec.Raw(message.metadata_json.encode())
+        return shown
+    shown.status = message.status
+    if message.status == "failed":
+        shown.error = ErrorDetail(code=message.error_code, message=message.error_message)
+        return shown
+    shown.sources = message.sources
+    shown.confidence = message.confidence
+    shown.model = message.model
+    shown.credits_used = message.credits
+    shown.finish_reason = message.finish_reason
+    return shown

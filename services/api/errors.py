@@ -47,7 +47,9 @@ FRAMEWORK_MESSAGES = {
     413: "The body is too large.",
 }
 FIELD = re.compile(r"field `([^`]+)`")
-RETRYABLE_FAILURES = frozenset({"upstream_error", "upstream_timeout", "upstream_rate_limited"})
+RETRYABLE_FAILURES = frozenset(
+    {"upstream_error", "upstream_timeout", "upstream_overloaded", "timeout", "service_unavailable"}
+)
 
 
 class ErrorDetail(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -13,11 +13,12 @@ from libs.contracts.events import AgentDeleted, MessageFailed, MessageSent, name
 from libs.contracts.message import decode
 from libs.runtime.ids import new_id
 from services.api.cache import Directory
+from services.api.recorder import Recorder
 from services.api.store.accounts import Accounts
-from services.api.store.conversations import Conversations, end_of
+from services.api.store.conversations import Conversations
 from services.api.store.keys import Keys
 
-EVENTS_AT_ONCE = 50
+EVENTS_AT_ONCE = 200
 """Events of one kind that a process works on at a time."""
 
 
@@ -35,10 +36,11 @@ async def register(
     answer(bus, contract.SET_PLAN, operators.set_plan)
     answer(bus, contract.GET_ACCOUNT, operators.get_account)
 
+    recorder = Recorder(bus, conversations)
     events = Events(keys, conversations)
     for kind, handler in (
-        (MessageSent, events.message_ended),
-        (MessageFailed, events.message_ended),
+        (MessageSent, recorder.ended),
+        (MessageFailed, recorder.ended),
         (AgentDeleted, events.agent_deleted),
     ):
         name = name_of(kind)
@@ -114,11 +116,6 @@ class Events:
     def __init__(self, keys: Keys, conversations: Conversations) -> None:
         self._keys = keys
         self._conversations = conversations
-
-    async def message_ended(self, delivered: Delivered[MessageSent | MessageFailed]) -> None:
-        """Store an outcome whose edge may have died before it could. The first to store wins."""
-        outcome = delivered.message
-        await self._conversations.finish(outcome.message_id, end_of(outcome))
 
     async def agent_deleted(self, delivered: Delivered[AgentDeleted]) -> None:
         """Remove what api keeps of an agent. Removing again removes nothing."""

@@ -1,6 +1,6 @@
 """From the bus to the open answers of this process.
 
-All frames for this edge come in on one subscription and are handed to whoever waits for that
+All replies for this edge come in on one subscription and are handed to whoever waits for that
 message. What got lost (a reconnect, a restart of NATS) is read back from the reply stream, and when
 that is gone too, the outcome on the event log ends the answer.
 """
@@ -17,32 +17,40 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError, NotFoundError
 
 from libs.bus.bus import Bus
-from libs.bus.errors import BusError, ServiceUnavailable
+from libs.bus.errors import BusError
 from libs.contracts import subjects
-from libs.contracts.chat import AnyFrame
-from libs.contracts.events import Outcome
+from libs.contracts.replies import AnyReply
 from libs.runtime.ids import new_id
+from libs.runtime.mongo import MongoUnavailable
 from services.api.answer import Answer, ClientEvent, MissedFrames
+from services.api.store.conversations import Conversations
 
 log = structlog.get_logger()
 
-Inbox = asyncio.Queue[AnyFrame]
+Inbox = asyncio.Queue[AnyReply]
 
 
 class Replies:
-    """The answers that clients of this process are waiting for."""
+    """The answers that clients of this process are waiting for.
 
-    def __init__(self, bus: Bus, *, silence: float, timeout: float) -> None:
+    `silence`: seconds without a reply before looking for lost ones; `timeout`: seconds that an
+    answer may take.
+    """
+
+    def __init__(
+        self, bus: Bus, conversations: Conversations, *, silence: float, timeout: float
+    ) -> None:
         self.edge = new_id("edge")
         self._bus = bus
+        self._conversations = conversations
         self._silence = silence
         self._timeout = timeout
         # An inbox lives as long as whoever reads it, however that ends.
         self._open: WeakValueDictionary[str, Inbox] = WeakValueDictionary()
-        self._decoder: msgspec.json.Decoder[AnyFrame] = msgspec.json.Decoder(AnyFrame)
+        self._decoder: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)
 
     async def start(self) -> None:
-        """Begin to receive frames."""
+        """Begin to receive replies."""
         await self._bus.client.subscribe(subjects.chat_reply(self.edge, "*"), cb=self._receive)
 
     async def _receive(self, message: Msg) -> None:
@@ -52,7 +60,7 @@ class Replies:
             inbox.put_nowait(self._decoder.decode(message.data))
 
     def expect(self, message_id: str) -> Inbox:
-        """Collect the frames of a message from now on; call it before publishing the request."""
+        """Collect the replies to a message from now on; call it before publishing the request."""
         inbox = self._open[message_id] = Inbox()
         return inbox
 
@@ -64,42 +72,28 @@ class Replies:
         while answer.end is None and time.monotonic() < deadline:
             try:
                 async with asyncio.timeout(self._silence):
-                    frame = await inbox.get()
-                events = answer.take(frame)
+                    events = answer.take(await inbox.get())
+                while answer.end is None and not inbox.empty():
+                    events += answer.take(inbox.get_nowait())
             except (TimeoutError, MissedFrames):
                 events = await self._recover(message_id, answer)
-            while answer.end is None and not inbox.empty():
-                events += self._take_waiting(inbox, answer)
             if events:
                 yield events
-
-    @staticmethod
-    def _take_waiting(inbox: Inbox, answer: Answer) -> list[ClientEvent]:
-        try:
-            return answer.take(inbox.get_nowait())
-        except MissedFrames:
-            return []  # the next round finds the gap again, or silence does
-
-    async def outcome(self, message_id: str) -> Outcome:
-        """Return the outcome of a message that must have one. Raises ServiceUnavailable."""
-        found = await self._bus.outcome(message_id)
-        if found is None:
-            raise ServiceUnavailable("nats")
-        return found
 
     async def _recover(self, message_id: str, answer: Answer) -> list[ClientEvent]:
         """Find what was missed, in the reply stream or on the event log."""
         events: list[ClientEvent] = []
         try:
-            async for frame in self._read_back(message_id):
-                events += answer.take(frame)
+            async for reply in self._read_back(message_id):
+                events += answer.take(reply)
             if answer.end is None and (outcome := await self._bus.outcome(message_id)):
-                events += answer.conclude(outcome)
-        except (BusError, NatsError, APIError, MissedFrames) as error:
+                await self._conversations.record(outcome)  # an end is announced when it is stored
+                events += answer.take(outcome)
+        except (BusError, NatsError, APIError, MongoUnavailable, MissedFrames) as error:
             log.warning("replies.not_recovered", message_id=message_id, error=repr(error))
         return events
 
-    async def _read_back(self, message_id: str) -> AsyncIterator[AnyFrame]:
+    async def _read_back(self, message_id: str) -> AsyncIterator[AnyReply]:
         subject = subjects.chat_reply("*", message_id)
         sequence = 1
         while True:

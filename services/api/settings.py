@@ -28,10 +28,10 @@ class ApiSettings(Settings):
     max_metadata_bytes: int = Field(16 * 1024, ge=0, description="Largest metadata, as JSON")
     max_metadata_keys: int = Field(50, ge=0, description="Most keys in metadata")
     history_turns: int = Field(
-        10, ge=0, le=100, description="Most earlier questions and answers that a request carries"
+        10, ge=0, le=20, description="Most earlier questions and answers that a request carries"
     )
-    max_conversation_turns: int = Field(
-        500, ge=1, description="Most questions and answers in one response of a conversation"
+    max_conversation_messages: int = Field(
+        1_000, ge=2, description="Most messages in one response of a conversation"
     )
     agents_per_account: int = Field(1_000, ge=1, description="Most agents of an account")
     keys_per_agent: int = Field(20, ge=1, description="Most active keys of an agent")

@@ -67,7 +67,7 @@ def build(
 ) -> ASGIApp:
     """Return the application over these parts."""
     acceptance = Acceptance(bus, replies, conversations, settings)
-    relay = Relay(replies, acceptance, conversations, heartbeat=settings.heartbeat_interval)
+    relay = Relay(replies, acceptance, heartbeat=settings.heartbeat_interval)
     given = {
         "settings": settings,
         "bus": bus,

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.contracts.chat import AnyFrame, DoneFrame, ErrorFrame, SourcesFrame, SourceUsed, TextFrame
-from libs.contracts.events import MessageFailed
+from libs.contracts.chat import SourcesFrame, SourceUsed, TextFrame
+from libs.contracts.events import MessageFailed, MessageSent
+from libs.contracts.replies import AnyReply
 from services.api.answer import (
     Answer,
     ClientEvent,
@@ -19,20 +20,35 @@ from services.api.answer import (
 from tests.contracts.samples import ABOUT
 
 SOURCE = SourceUsed(id="src_1", type="qa", title="Hours", relevance=0.9)
+FAILED = MessageFailed(
+    message_id="msg_1", conversation_id="conv_1", code="timeout", message="late", **ABOUT
+)
 
 
-def attempt(number: int, pieces: list[str], *, finished: bool = True) -> list[AnyFrame]:
-    """The frames of one attempt; one that did not finish was killed."""
-    frames: list[AnyFrame] = [
+def attempt(number: int, pieces: list[str]) -> list[AnyReply]:
+    """The frames of one attempt."""
+    frames: list[AnyReply] = [
         SourcesFrame(attempt=number, seq=0, sources=(SOURCE,), confidence=0.9)
     ]
-    for text in pieces:
-        frames.append(TextFrame(attempt=number, seq=len(frames), text=text))
-    if finished:
-        frames.append(
-            DoneFrame(attempt=number, seq=len(frames), model="m", credits=1, finish_reason="stop")
-        )
+    frames += [
+        TextFrame(attempt=number, seq=seq, text=text) for seq, text in enumerate(pieces, start=1)
+    ]
     return frames
+
+
+def sent(text: str) -> MessageSent:
+    """The outcome of a complete answer."""
+    return MessageSent(
+        message_id="msg_1",
+        conversation_id="conv_1",
+        message=text,
+        model="m",
+        credits=1,
+        confidence=0.9,
+        sources=(SOURCE,),
+        finish_reason="stop",
+        **ABOUT,
+    )
 
 
 def shown(events: list[ClientEvent]) -> str:
@@ -47,7 +63,7 @@ def shown(events: list[ClientEvent]) -> str:
     return text
 
 
-def play(answer: Answer, frames: list[AnyFrame]) -> list[ClientEvent]:
+def play(answer: Answer, frames: list[AnyReply]) -> list[ClientEvent]:
     """Feed frames and collect the events."""
     return [event for frame in frames for event in answer.take(frame)]
 
@@ -55,18 +71,21 @@ def play(answer: Answer, frames: list[AnyFrame]) -> list[ClientEvent]:
 pieces = st.lists(st.text(alphabet="ab", min_size=1, max_size=3), max_size=6)
 
 
-@given(killed=st.lists(pieces, max_size=3), final=pieces)
-def test_client_is_left_with_the_last_attempt(killed: list[list[str]], final: list[str]) -> None:
-    """However often workers die, the client ends with exactly the text that is stored."""
+@given(killed=st.lists(pieces, max_size=3), final=pieces, logged_by=st.integers(0, 3))
+def test_client_is_left_with_the_text_on_the_log(
+    killed: list[list[str]], final: list[str], logged_by: int
+) -> None:
+    """However often workers die, and whichever attempt was logged, the client ends with its text."""
+    attempts = [*killed, final]
+    logged = "".join(attempts[min(logged_by, len(attempts) - 1)])
     answer = Answer()
-    frames: list[AnyFrame] = []
-    for number, texts in enumerate(killed, start=1):
-        frames += attempt(number, texts, finished=False)
-    frames += attempt(len(killed) + 1, final)
-    events = play(answer, frames)
-    assert shown(events) == "".join(final) == answer.text
+    replies: list[AnyReply] = []
+    for number, texts in enumerate(attempts, start=1):
+        replies += attempt(number, texts)
+    events = play(answer, [*replies, sent(logged)])
+    assert shown(events) == logged
     assert sum(isinstance(event, Sources) for event in events) == 1
-    assert [isinstance(event, Finished) for event in events].count(True) == 1
+    assert [type(event) for event in events].count(Finished) == 1
     assert isinstance(events[-1], Finished)
 
 
@@ -74,8 +93,8 @@ def test_client_is_left_with_the_last_attempt(killed: list[list[str]], final: li
 def test_same_text_again_is_not_noticed(texts: list[str], at: int) -> None:
     """A worker that takes over and says the same causes no reset and no repetition."""
     answer = Answer()
-    events = play(answer, attempt(1, texts[:at], finished=False))
-    events += play(answer, attempt(2, texts))
+    events = play(answer, attempt(1, texts[:at]))
+    events += play(answer, [*attempt(2, texts), sent("".join(texts))])
     assert not any(isinstance(event, Reset) for event in events)
     assert "".join(event.text for event in events if isinstance(event, Text)) == "".join(texts)
 
@@ -83,8 +102,8 @@ def test_same_text_again_is_not_noticed(texts: list[str], at: int) -> None:
 def test_other_text_resets() -> None:
     """A worker that takes over and says something else makes the client start anew."""
     answer = Answer()
-    play(answer, attempt(1, ["We are ", "open"], finished=False))
-    events = play(answer, attempt(2, ["We were ", "open"]))
+    play(answer, attempt(1, ["We are ", "open"]))
+    events = play(answer, [*attempt(2, ["We were ", "open"]), sent("We were open")])
     assert [type(event) for event in events] == [Reset, Text, Text, Finished]
     assert shown(events) == "We were open"
 
@@ -94,21 +113,18 @@ def test_frames_of_a_void_attempt_are_ignored() -> None:
     answer = Answer()
     old = attempt(1, ["a", "b", "c"])
     play(answer, old[:2])
-    play(answer, attempt(2, ["x"], finished=False))
+    play(answer, attempt(2, ["x"]))
     assert play(answer, old[2:]) == []
-    assert answer.end is None
 
 
 def test_a_gap_is_reported_and_filled_by_reading_back() -> None:
-    """A lost frame is missed at once; reading all frames again repairs it without repetition."""
+    """A lost frame is missed at once; reading all again repairs it without repetition."""
     answer = Answer()
-    frames = attempt(1, ["a", "b", "c"])
-    play(answer, frames[:2])
+    replies = attempt(1, ["a", "b", "c"])
+    play(answer, replies[:2])
     with pytest.raises(MissedFrames):
-        answer.take(frames[3])
-    events = play(answer, frames)
-    assert shown(events) == "bc"
-    assert answer.text == "abc"
+        answer.take(replies[3])
+    assert shown(play(answer, replies)) == "bc"
 
 
 def test_a_missed_start_of_an_attempt_is_a_gap() -> None:
@@ -120,25 +136,23 @@ def test_a_missed_start_of_an_attempt_is_a_gap() -> None:
 def test_nothing_follows_the_end() -> None:
     """After done or error nothing is told."""
     answer = Answer()
-    play(answer, attempt(1, ["a"]))
-    assert play(answer, attempt(2, ["b"])) == []
+    play(answer, [*attempt(1, ["a"]), sent("a")])
+    assert play(answer, [*attempt(2, ["b"]), sent("b")]) == []
     failed = Answer()
-    events = play(failed, [ErrorFrame(attempt=1, seq=0, code="upstream_error", message="no")])
-    assert events == [Failed("1.0", "upstream_error", "no")]
+    assert play(failed, [FAILED]) == [Failed("end", "timeout", "late")]
     assert play(failed, attempt(2, ["b"])) == []
 
 
-def test_the_outcome_on_the_log_ends_an_answer_without_frames() -> None:
-    """When the frames are gone, the event log still says how it ended."""
-    outcome = MessageFailed(
-        message_id="m", conversation_id="c", code="timeout", message="late", **ABOUT
-    )
-    assert Answer().conclude(outcome) == [Failed("0.0", "timeout", "late")]
+def test_the_outcome_alone_is_a_whole_answer() -> None:
+    """When the frames are gone, the event log still has all that a client needs."""
+    events = play(Answer(), [sent("We are open.")])
+    assert [type(event) for event in events] == [Sources, Text, Finished]
+    assert shown(events) == "We are open."
 
 
-def test_event_ids_are_the_same_for_every_reader() -> None:
-    """Two api processes that read the same frames number the events alike."""
-    frames = attempt(1, ["a"], finished=False) + attempt(2, ["b", "c"])
-    first, second = play(Answer(), frames), play(Answer(), frames)
+def test_event_ids_are_unique_and_the_same_for_every_reader() -> None:
+    """Two api processes that read the same replies number the events alike."""
+    replies = [*attempt(1, ["a"]), *attempt(2, ["b", "c"]), sent("bcd")]
+    first, second = play(Answer(), replies), play(Answer(), replies)
     assert [event.id for event in first] == [event.id for event in second]
     assert len({event.id for event in first}) == len(first)

@@ -32,7 +32,12 @@ PASSAGE = chat.Passage(
     question="Q",
     answer="A",
 )
-ABOUT: dict[str, Any] = {"event_id": "evt_1", "account_id": "acc_1", "agent_id": "agent_1", "at": AT}
+ABOUT: dict[str, Any] = {
+    "event_id": "evt_1",
+    "account_id": "acc_1",
+    "agent_id": "agent_1",
+    "at": AT,
+}
 SOURCE: dict[str, Any] = {
     "id": "src_1",
     "agent_id": "agent_1",
@@ -57,13 +62,12 @@ SAMPLES: tuple[Message, ...] = (
     chat.ChatCancelled(message_id="msg_1"),
     chat.SourcesFrame(attempt=1, seq=0, sources=(USED,), confidence=0.95),
     chat.TextFrame(attempt=1, seq=1, text="Bukas kami"),
-    chat.DoneFrame(attempt=1, seq=2, model="extractive", credits=1, finish_reason="stop"),
-    chat.ErrorFrame(attempt=1, seq=2, code="upstream_error", message="no answer"),
     events.ConversationStarted(conversation_id="conv_1", **ABOUT),
     events.MessageReceived(message_id="msg_1", conversation_id="conv_1", message="Hi", **ABOUT),
     events.MessageSent(
         message_id="msg_1",
         conversation_id="conv_1",
+        question="Hi",
         message="Hello!",
         model="extractive",
         credits=1,
@@ -72,10 +76,16 @@ SAMPLES: tuple[Message, ...] = (
         finish_reason="stop",
         prompt_tokens=10,
         completion_tokens=2,
+        edge="edge_1",
         **ABOUT,
     ),
     events.MessageFailed(
-        message_id="msg_1", conversation_id="conv_1", code="timeout", message="late", **ABOUT
+        message_id="msg_1",
+        conversation_id="conv_1",
+        code="timeout",
+        message="late",
+        edge="edge_1",
+        **ABOUT,
     ),
     events.AgentDeleted(**ABOUT),
     events.SourceReady(source_id="src_1", chunks=3, **ABOUT),
@@ -166,9 +176,7 @@ SAMPLES: tuple[Message, ...] = (
     accounts.AccountCreated(account=ACCOUNT, secret_key="sk_1"),
     accounts.ListAccounts(cursor="acc_1", limit=10),
     accounts.AccountPage(items=(ACCOUNT,), next_cursor="acc_1"),
-    accounts.SetPlan(
-        account_id="acc_1", plan="pro", requests_per_minute=5, requests_per_day=50
-    ),
+    accounts.SetPlan(account_id="acc_1", plan="pro", requests_per_minute=5, requests_per_day=50),
     accounts.AccountChanged(account=ACCOUNT),
     accounts.GetAccount(account_id="acc_1"),
     accounts.CacheInvalidated(ids=("key_1",)),

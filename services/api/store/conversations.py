@@ -1,23 +1,31 @@
-"""Conversations and their turns. A turn is a question and the one answer to it.
+"""Conversations and their messages.
 
-A turn is one document, so question and answer can't come apart, and two requests at once on one
-conversation each have their own. Turn ids sort by time, which is the order of the conversation.
+Messages are only ever inserted: a question when it is accepted, its answer (or failure) when the
+outcome is on the event log. `order` is the id of the turn and which half it is, so a conversation
+reads question, answer, question, answer, also when two requests run at once. A conversation keeps
+its last exchanges in its own document: one read by id gives a request all it needs, however long
+the conversation is.
 """
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from pymongo import UpdateOne
 
-from libs.contracts.chat import SourceUsed
+from libs.contracts.chat import Exchange, SourceUsed
 from libs.contracts.events import MessageFailed, MessageSent, Outcome
-from libs.runtime.mongo import Collection, Database
+from libs.runtime.group_commit import GroupCommit
+from libs.runtime.mongo import Collection, Database, insert_new
 
-Status = Literal["running", "done", "failed"]
+RECENT_EXCHANGES = 20
+"""Exchanges that a conversation keeps in its own document; HISTORY_TURNS can't be more."""
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation without its turns. `visitor` is the hash of the token that owns it, if any.
+    """A conversation without its messages. `visitor` is the hash of its owner's token, if any.
 
     Metadata stays the JSON text that the client sent: its keys need not be valid field names.
     """
@@ -28,85 +36,73 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     visitor: str | None = None
     metadata_json: str = "{}"
+    recent: tuple[Exchange, ...] = ()
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent answered."""
-
-    text: str
-    sources: tuple[SourceUsed, ...]
-    confidence: float
-    model: str
-    credits: int
-    finish_reason: str
-    at: datetime
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why there is no answer."""
-
-    code: str
-    message: str
-    at: datetime
-
-
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """A question and how it was answered. `id` is the message id of the answer."""
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message. What follows `metadata_json` is the assistant's; `error` of one that failed."""
 
     id: str
+    order: str
     conversation_id: str
-    account_id: str
     agent_id: str
-    visitor: str | None
-    question_id: str
-    question: str
-    metadata_json: str
-    asked_at: datetime
-    status: Status = "running"
-    answer: Answer | None = None
-    failure: Failure | None = None
+    role: Literal["user", "assistant"]
+    content: str
+    at: datetime
+    metadata_json: str = "{}"
+    status: Literal["done", "failed"] = "done"
+    sources: tuple[SourceUsed, ...] = ()
+    confidence: float = 0.0
+    model: str = ""
+    credits: int = 0
+    finish_reason: str = ""
+    error_code: str = ""
+    error_message: str = ""
 
 
 class Conversations:
-    """The `conversations` and `turns` collections."""
+    """The `conversations` and `messages` collections."""
 
     def __init__(self, database: Database) -> None:
         self._conversations: Collection = database["conversations"]
-        self._turns: Collection = database["turns"]
+        self._messages: Collection = database["messages"]
+        self._opening: GroupCommit[Conversation, None] = GroupCommit(self._open_group)
+        self._adding: GroupCommit[Message, None] = GroupCommit(self._add_group)
+        self._remembering: GroupCommit[MessageSent, None] = GroupCommit(self._remember_group)
 
     async def create_indexes(self) -> None:
         """Create what the queries need; safe to repeat."""
         await self._conversations.create_index([("agent_id", 1), ("_id", -1)])
-        await self._turns.create_index([("conversation_id", 1), ("_id", -1)])
-        await self._turns.create_index("agent_id")
+        await self._messages.create_index([("conversation_id", 1), ("order", -1)])
+        await self._messages.create_index("agent_id")
 
-    async def open(self, conversation: Conversation) -> None:
-        """Store a new conversation."""
-        await self._conversations.insert_one(_document(conversation))
+    async def ask(self, question: Message, opened: Conversation | None) -> None:
+        """Store a question and, when it is the first, its conversation."""
+        if opened is None:
+            await self._adding.add(question)
+        else:
+            await asyncio.gather(self._opening.add(opened), self._adding.add(question))
 
-    async def add(self, turn: Turn) -> None:
-        """Store a question, before its request is published."""
-        await self._turns.insert_one(_document(turn))
+    async def record(self, outcome: Outcome) -> None:
+        """Store how a message ended. Idempotent by message id: the first end stays."""
+        await self._adding.add(_ending(outcome))
+        if isinstance(outcome, MessageSent):
+            await self._remembering.add(outcome)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, None when there is none."""
         document = await self._conversations.find_one({"_id": conversation_id})
         return msgspec.convert(_fields(document), Conversation) if document else None
 
-    async def turn(self, message_id: str) -> Turn | None:
-        """Return one turn, None when there is none."""
-        document = await self._turns.find_one({"_id": message_id})
-        return msgspec.convert(_fields(document), Turn) if document else None
-
-    async def last_turns(
+    async def messages(
         self, conversation_id: str, limit: int, before: str | None = None
-    ) -> list[Turn]:
-        """Return the newest turns, oldest first; with `before`, those older than that turn."""
+    ) -> list[Message]:
+        """Return the newest messages, oldest first; with `before`, those of smaller order."""
         query: dict[str, Any] = {"conversation_id": conversation_id}
         if before:
-            query["_id"] = {"$lt": before}
-        found = await self._turns.find(query).sort("_id", -1).to_list(limit)
-        return [msgspec.convert(_fields(document), Turn) for document in reversed(found)]
+            query["order"] = {"$lt": before}
+        found = await self._messages.find(query).sort("order", -1).limit(limit).to_list(None)
+        return [msgspec.convert(_fields(document), Message) for document in reversed(found)]
 
     async def page(
         self, agent_id: str, cursor: str | None, limit: int
@@ -115,48 +111,79 @@ class Conversations:
         query: dict[str, Any] = {"agent_id": agent_id}
         if cursor:
             query["_id"] = {"$lt": cursor}
-        found = await self._conversations.find(query).sort("_id", -1).to_list(limit + 1)
+        newest = self._conversations.find(query, {"recent": 0}).sort("_id", -1)
+        found = await newest.limit(limit + 1).to_list(None)
         items = [msgspec.convert(_fields(document), Conversation) for document in found[:limit]]
         return items, items[-1].id if len(found) > limit else None
 
-    async def finish(self, message_id: str, end: Answer | Failure) -> None:
-        """Store how a turn ended. Idempotent: the first end stays."""
-        field, status = ("answer", "done") if isinstance(end, Answer) else ("failure", "failed")
-        await self._turns.update_one(
-            {"_id": message_id, "status": "running"},
-            {"$set": {"status": status, field: _builtins(end)}},
-        )
-
     async def delete_agent(self, agent_id: str) -> None:
         """Remove everything that was said to an agent."""
-        await self._turns.delete_many({"agent_id": agent_id})
+        await self._messages.delete_many({"agent_id": agent_id})
         await self._conversations.delete_many({"agent_id": agent_id})
 
+    async def _open_group(self, group: list[Conversation]) -> Sequence[None]:
+        await insert_new(self._conversations, [_document(opened) for opened in group])
+        return [None] * len(group)
 
-def end_of(outcome: Outcome) -> Answer | Failure:
-    """Return what a turn keeps of its outcome."""
+    async def _add_group(self, group: list[Message]) -> Sequence[None]:
+        await insert_new(self._messages, [_document(message) for message in group])
+        return [None] * len(group)
+
+    async def _remember_group(self, group: list[MessageSent]) -> Sequence[None]:
+        """Add exchanges to their conversations' last ones; one that is there is not added again."""
+        updates = [
+            UpdateOne(
+                {"_id": sent.conversation_id, "recent.id": {"$ne": sent.message_id}},
+                {"$push": {"recent": _exchange(sent)}},
+            )
+            for sent in group
+        ]
+        await self._conversations.bulk_write(updates, ordered=False)
+        return [None] * len(group)
+
+
+def question_order(turn_id: str) -> str:
+    """Where a question stands in its conversation."""
+    return f"{turn_id}.0"
+
+
+def _ending(outcome: Outcome) -> Message:
+    common: dict[str, Any] = {
+        "id": outcome.message_id,
+        "order": f"{outcome.message_id}.1",
+        "conversation_id": outcome.conversation_id,
+        "agent_id": outcome.agent_id,
+        "role": "assistant",
+        "at": outcome.at,
+    }
     match outcome:
         case MessageSent():
-            return Answer(
-                text=outcome.message,
+            return Message(
+                content=outcome.message,
                 sources=outcome.sources,
                 confidence=outcome.confidence,
                 model=outcome.model,
                 credits=outcome.credits,
                 finish_reason=outcome.finish_reason,
-                at=outcome.at,
+                **common,
             )
         case MessageFailed():
-            return Failure(code=outcome.code, message=outcome.message, at=outcome.at)
+            return Message(
+                content="",
+                status="failed",
+                error_code=outcome.code,
+                error_message=outcome.message,
+                **common,
+            )
 
 
-def _builtins(struct: msgspec.Struct) -> dict[str, Any]:
-    builtins: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(datetime,))
-    return builtins
+def _exchange(sent: MessageSent) -> dict[str, Any]:
+    exchange = {"id": sent.message_id, "question": sent.question, "answer": sent.message}
+    return {"$each": [exchange], "$sort": {"id": 1}, "$slice": -RECENT_EXCHANGES}
 
 
-def _document(struct: Conversation | Turn) -> dict[str, Any]:
-    fields = _builtins(struct)
+def _document(struct: Conversation | Message) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(datetime,))
     fields["_id"] = fields.pop("id")
     return fields
 

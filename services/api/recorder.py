@@ -1,0 +1,26 @@
+"""Stores how a message ended, then tells the edge that waits for it.
+
+Driven by the event log, so it happens whether or not the edge that took the message still lives,
+and an end is announced only when it is stored.
+"""
+
+from libs.bus.bus import Bus
+from libs.bus.work import Delivered
+from libs.contracts import subjects
+from libs.contracts.events import Outcome
+from services.api.store.conversations import Conversations
+
+
+class Recorder:
+    """Handles the outcomes on the event log."""
+
+    def __init__(self, bus: Bus, conversations: Conversations) -> None:
+        self._bus = bus
+        self._conversations = conversations
+
+    async def ended(self, delivered: Delivered[Outcome]) -> None:
+        """Store an outcome and announce it. Again: it stays as it is, the edge ignores the rest."""
+        outcome = delivered.message
+        await self._conversations.record(outcome)
+        if outcome.edge:
+            await self._bus.tell(subjects.chat_reply(outcome.edge, outcome.message_id), outcome)
