@@ -43,6 +43,7 @@ class Bus:
 
     def __init__(self, broker: NatsBroker, client: Client) -> None:
         self._reconnected: list[Callable[[], None]] = []
+        self.closing = False
         self.broker = broker
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream()
@@ -143,7 +144,7 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     """
 
     async def disconnected() -> None:
-        if not bus.client.is_draining:
+        if not bus.closing:
             log.warning("bus.disconnected")
 
     async def reconnected() -> None:
@@ -166,4 +167,5 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         await ensure_streams(bus.jetstream, replicas)
         yield bus
     finally:
+        bus.closing = True
         await broker.stop()

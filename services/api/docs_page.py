@@ -49,6 +49,7 @@ def openapi_config() -> OpenAPIConfig:
         render_plugins=[
             SwaggerRenderPlugin(
                 path="/",
+                favicon="<link rel='icon' href='data:,'>",
                 js_url=f"{ASSETS}/js/swagger-ui-bundle.js",
                 css_url=f"{ASSETS}/css/swagger-ui.css",
                 standalone_preset_js_url=f"{ASSETS}/js/swagger-ui-standalone-preset.js",

@@ -183,6 +183,8 @@ def to_api_error(error: Exception) -> ApiError:
             return Unavailable(f"The {error.service} service")
         case MongoUnavailable():
             return Unavailable("The database")
+        case UnicodeDecodeError():
+            return InvalidRequest("The body is not valid UTF-8.")
         case HTTPException():
             return _from_framework(error)
         case _:

@@ -1,0 +1,26 @@
+"""Wires the llm service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.bus.bus import open_bus
+from libs.runtime.health import answer_probes
+from services.llm.answering import Answering
+from services.llm.handlers import register
+from services.llm.openai_model import open_model
+from services.llm.settings import LlmSettings
+
+
+@asynccontextmanager
+async def run() -> AsyncIterator[None]:
+    """Serve until the block ends."""
+    settings = LlmSettings.load()
+    # The bus is closed first: answers that are under way get to use the model to their end.
+    async with (
+        open_model(settings) as model,
+        open_bus(settings.nats_url, "llm", settings.nats_replicas) as bus,
+    ):
+        register(bus, Answering(bus, model, settings), settings.llm_concurrency)
+        answer_probes(bus, "llm", {"llm": model.ping} if model else {})
+        await bus.start()
+        yield

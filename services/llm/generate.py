@@ -1,0 +1,51 @@
+"""One answer: take the text from the answerer as it comes and pass it on."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from services.llm.answerer import Ending, Piece
+from services.llm.failures import Failed
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer: `text` is the concatenation of what was passed on."""
+
+    text: str
+    ending: Ending
+
+
+async def generate(
+    pieces: AsyncGenerator[Piece, None],
+    publish: Callable[[str], Awaitable[None]],
+    most_characters: int,
+) -> Answer:
+    """Publish each piece of text and return the whole. Raises Failed; what was published stays.
+
+    The work behind `pieces` has stopped when this returns, raises or is cancelled.
+    """
+    texts: list[str] = []
+    room = most_characters
+    ending: Ending | None = None
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Ending):
+                ending = piece
+                break
+            text = piece[:room]
+            texts.append(text)
+            await publish(text)
+            room -= len(text)
+            if room == 0:
+                ending = Ending(finish_reason="length")
+                break
+    return _checked("".join(texts), ending)
+
+
+def _checked(text: str, ending: Ending | None) -> Answer:
+    if ending is None:
+        raise Failed("upstream_error", "the answerer did not end")
+    if not text.strip():
+        raise Failed("upstream_error", "empty answer")
+    return Answer(text, ending)

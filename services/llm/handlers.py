@@ -1,0 +1,24 @@
+"""What llm reacts to.
+
+chat.grounded   answer it: frames to the client's edge, the outcome to the event log
+"""
+
+from libs.bus.bus import Bus
+from libs.bus.work import work
+from libs.contracts.chat import ChatGrounded
+from libs.contracts.subjects import CHAT, CHAT_GROUNDED
+from services.llm.answering import Answering
+
+
+def register(bus: Bus, answering: Answering, concurrency: int) -> None:
+    """Subscribe to everything, to be started with the bus."""
+    work(
+        bus,
+        CHAT,
+        CHAT_GROUNDED,
+        ChatGrounded,
+        answering.handle,
+        durable="llm",
+        slots=concurrency,
+        give_up=answering.give_up,
+    )

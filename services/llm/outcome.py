@@ -1,0 +1,63 @@
+"""The outcome of a message, for the event log.
+
+The log takes the first outcome of a message and refuses every other (libs/contracts/events.py).
+"""
+
+from stamina import retry_context
+
+from libs.bus.bus import Bus
+from libs.bus.errors import ServiceUnavailable
+from libs.contracts.chat import ChatGrounded
+from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
+from libs.runtime.clock import now
+from services.llm.failures import Failed
+from services.llm.generate import Answer
+from services.llm.sources import sources_of
+
+
+def sent(grounded: ChatGrounded, answer: Answer) -> MessageSent:
+    """Return the outcome of a complete answer."""
+    request = grounded.request
+    return MessageSent(
+        event_id=outcome_id(request.message_id),
+        account_id=request.account_id,
+        agent_id=request.agent.id,
+        at=now(),
+        message_id=request.message_id,
+        conversation_id=request.conversation_id,
+        question=request.question,
+        message=answer.text,
+        model=request.model,
+        credits=request.credits,
+        confidence=grounded.confidence,
+        sources=sources_of(grounded.passages),
+        finish_reason=answer.ending.finish_reason,
+        prompt_tokens=answer.ending.prompt_tokens,
+        completion_tokens=answer.ending.completion_tokens,
+        edge=request.edge,
+    )
+
+
+def failed(grounded: ChatGrounded, failure: Failed) -> MessageFailed:
+    """Return the outcome of an answer that failed."""
+    request = grounded.request
+    return MessageFailed(
+        event_id=outcome_id(request.message_id),
+        account_id=request.account_id,
+        agent_id=request.agent.id,
+        at=now(),
+        message_id=request.message_id,
+        conversation_id=request.conversation_id,
+        code=failure.code,
+        message=failure.message,
+        edge=request.edge,
+    )
+
+
+async def log_outcome(bus: Bus, outcome: Outcome) -> None:
+    """Put the outcome on the log unless one is there, trying until it is: it was paid for."""
+    async for attempt in retry_context(
+        on=ServiceUnavailable, attempts=None, timeout=None, wait_initial=0.1, wait_max=1.0
+    ):
+        with attempt:
+            await bus.emit(outcome)

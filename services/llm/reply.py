@@ -1,0 +1,31 @@
+"""The frames of one attempt at an answer, numbered, on their way to the client's edge."""
+
+from libs.bus.bus import Bus
+from libs.contracts.chat import ChatRequested, SourcesFrame, SourceUsed, TextFrame
+from libs.contracts.subjects import chat_reply
+
+
+class Reply:
+    """Sends the frames. What was sent in an attempt stays; only a higher attempt voids it."""
+
+    def __init__(self, bus: Bus, request: ChatRequested, attempt: int) -> None:
+        self._bus = bus
+        self._subject = chat_reply(request.edge, request.message_id)
+        self._attempt = attempt
+        self._sent = 0
+
+    async def sources(self, sources: tuple[SourceUsed, ...], confidence: float) -> None:
+        """Begin the attempt."""
+        await self._send(
+            SourcesFrame(
+                attempt=self._attempt, seq=self._sent, sources=sources, confidence=confidence
+            )
+        )
+
+    async def text(self, text: str) -> None:
+        """Send the next piece of the text."""
+        await self._send(TextFrame(attempt=self._attempt, seq=self._sent, text=text))
+
+    async def _send(self, frame: SourcesFrame | TextFrame) -> None:
+        self._sent += 1
+        await self._bus.tell(self._subject, frame)

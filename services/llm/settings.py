@@ -1,0 +1,51 @@
+"""What the llm service can be told."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from libs.runtime.settings import Settings
+
+
+class LlmSettings(Settings):
+    """Which model server, how much goes into a prompt, how long an answer may take."""
+
+    llm_base_url: str = Field(
+        "", description="Base URL of an OpenAI-compatible server, such as http://localhost:11434/v1"
+    )
+    llm_api_key: SecretStr = Field(
+        SecretStr(""), description="Key for that server; alone, it means OpenAI's own server"
+    )
+    llm_prompt_tokens: int = Field(
+        6000, ge=200, description="Estimated tokens that a prompt may have"
+    )
+    llm_max_tokens: int = Field(1024, ge=1, description="Tokens that an answer may have")
+    llm_max_tokens_parameter: Literal["max_completion_tokens", "max_tokens"] = Field(
+        "max_completion_tokens", description="The request field for it; older servers know the 2nd"
+    )
+    # An answer travels in one event, and NATS takes 1 MB: six bytes a character at worst.
+    llm_max_characters: int = Field(
+        100_000, ge=1, le=150_000, description="Characters at which an answer is ended"
+    )
+    llm_first_token_timeout: float = Field(
+        30.0, gt=0, description="Seconds until the first text, retries included"
+    )
+    llm_token_timeout: float = Field(20.0, gt=0, description="Seconds between two pieces of text")
+    llm_total_timeout: float = Field(120.0, gt=0, description="Seconds for the whole answer")
+    llm_connect_timeout: float = Field(
+        5.0, gt=0, description="Seconds to connect to the model server"
+    )
+    llm_retries: int = Field(
+        2, ge=0, description="Further tries when the server refuses the request for now"
+    )
+    llm_concurrency: int = Field(
+        500, ge=1, description="Answers that one process works on at once; the rest wait in line"
+    )
+    answer_threshold: float = Field(
+        0.5, ge=0, le=1, description="Confidence below which the sources are held not to answer"
+    )
+    no_answer_text: str = Field(
+        "I'm sorry, I don't know the answer to that. I could not find it in my sources.",
+        min_length=1,
+        description="What the extractive answerer says then",
+    )

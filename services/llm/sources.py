@@ -1,0 +1,22 @@
+"""The sources that a client sees beside an answer."""
+
+from collections.abc import Iterable
+
+from libs.contracts.chat import Passage, SourceUsed
+
+
+def sources_of(passages: Iterable[Passage]) -> tuple[SourceUsed, ...]:
+    """Return one entry a source, quoting its most relevant passage, most relevant source first."""
+    best: dict[str, Passage] = {}
+    for passage in sorted(passages, key=lambda passage: passage.relevance, reverse=True):
+        best.setdefault(passage.source_id, passage)
+    return tuple(
+        SourceUsed(
+            id=passage.source_id,
+            type=passage.type,
+            title=passage.title,
+            relevance=passage.relevance,
+            text=passage.text,
+        )
+        for passage in best.values()
+    )

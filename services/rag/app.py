@@ -1,0 +1,72 @@
+"""Wires the rag service."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from libs.bus.bus import open_bus
+from libs.runtime.health import Check, answer_probes
+from libs.runtime.mongo import open_mongo, ping_mongo
+from services.rag.confidence import calibration_of
+from services.rag.embed import open_embedder
+from services.rag.handlers import register
+from services.rag.index import open_index
+from services.rag.ingest import Ingestion, Sizes
+from services.rag.retrieve import Limits, Retriever
+from services.rag.settings import RagSettings
+from services.rag.sources import Sources
+from services.rag.store import SourceStore
+
+
+@asynccontextmanager
+async def run() -> AsyncIterator[None]:
+    """Run rag until the block ends. Raises SettingsError when it can't start."""
+    settings = RagSettings.load()
+    async with AsyncExitStack() as stack:
+        embedder = await stack.enter_async_context(open_embedder(settings))
+        index = await stack.enter_async_context(open_index(settings, embedder.dimensions))
+        database = await stack.enter_async_context(
+            open_mongo(settings.mongo_url, settings.mongo_database)
+        )
+        # Opened last, so closed first: running handlers still have what they need.
+        bus = await stack.enter_async_context(
+            open_bus(settings.nats_url, "rag", settings.nats_replicas)
+        )
+        store = SourceStore(database)
+        await store.create_indexes()
+        sources = Sources(store, index, bus)
+        register(
+            bus,
+            Retriever(embedder, index, calibration_of(settings), limits_of(settings)),
+            Ingestion(store, sources, embedder, index, bus, sizes_of(settings)),
+            sources,
+            chat_slots=settings.rag_chat_slots,
+            ingest_slots=settings.rag_ingest_slots,
+        )
+        checks: dict[str, Check] = {
+            "mongo": partial(ping_mongo, database),
+            "qdrant": index.ping,
+            "embeddings": embedder.ping,
+        }
+        answer_probes(bus, "rag", checks)
+        await bus.start()
+        await sources.submit_unfinished()
+        yield
+
+
+def limits_of(settings: RagSettings) -> Limits:
+    """Read what bounds a search."""
+    return Limits(
+        top_k=settings.retrieval_top_k,
+        min_relevance=settings.retrieval_min_relevance,
+        follow_up_words=settings.retrieval_follow_up_words,
+    )
+
+
+def sizes_of(settings: RagSettings) -> Sizes:
+    """Read how sources are cut."""
+    return Sizes(
+        chunk=settings.chunk_characters,
+        overlap=settings.chunk_overlap,
+        batch=settings.embeddings_batch,
+    )

@@ -1,0 +1,52 @@
+"""Cuts a source into the pieces that are found: a Q&A stays whole, a text is cut at its seams."""
+
+from semantic_text_splitter import TextSplitter
+
+from libs.contracts.sources import Source
+from services.rag.index.interface import Chunk
+
+
+def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
+    """Return the chunks of a source in order; none when there is nothing in it to find.
+
+    `size` and `overlap` are in characters and for texts: at most so many a chunk, and at most so
+    many repeated from the one before. A text is cut between paragraphs where that fits, else
+    between sentences, else between words.
+    """
+    if source.kind == "qa":
+        return [_question_and_answer(source)] if source.answer.strip() else []
+    pieces = TextSplitter(size, overlap=overlap).chunks(source.text)
+    return [_piece(source, number, text) for number, text in enumerate(filter(str.strip, pieces))]
+
+
+def embedded_text(chunk: Chunk) -> str:
+    """Return what stands for a chunk in the index.
+
+    The title helps a piece that doesn't say what it is about; question and answer together are
+    found more often than either alone (docs/retrieval.md has the figures).
+    """
+    return f"{chunk.title}\n{chunk.text}"
+
+
+def _question_and_answer(source: Source) -> Chunk:
+    return Chunk(
+        agent_id=source.agent_id,
+        source_id=source.id,
+        number=0,
+        kind=source.kind,
+        title=source.title,
+        text=f"{source.question}\n{source.answer}".strip(),
+        question=source.question,
+        answer=source.answer,
+    )
+
+
+def _piece(source: Source, number: int, text: str) -> Chunk:
+    return Chunk(
+        agent_id=source.agent_id,
+        source_id=source.id,
+        number=number,
+        kind=source.kind,
+        title=source.title,
+        text=text,
+    )

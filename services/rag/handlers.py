@@ -1,0 +1,106 @@
+"""What rag reacts to.
+
+chat.requested             work   find passages → chat.grounded
+sources.submitted          work   index a source
+events.agent.deleted.*     work   remove everything of an agent
+rag.create_source … delete_source   calls, see sources.py
+"""
+
+from libs.bus.answers import answer
+from libs.bus.bus import Bus
+from libs.bus.work import Delivered, work
+from libs.contracts import subjects
+from libs.contracts.chat import ChatRequested
+from libs.contracts.events import AgentDeleted, MessageFailed, outcome_id
+from libs.contracts.sources import (
+    CREATE_SOURCE,
+    DELETE_SOURCE,
+    GET_SOURCE,
+    LIST_SOURCES,
+    SourceSubmitted,
+)
+from libs.runtime.clock import now
+from services.rag.ingest import Ingestion
+from services.rag.retrieve import Retriever
+from services.rag.sources import Sources
+
+NOT_GROUNDED = "The agent's sources could not be searched. Please try again later."
+EVENT_SLOTS = 4
+
+
+def register(
+    bus: Bus,
+    retriever: Retriever,
+    ingestion: Ingestion,
+    sources: Sources,
+    *,
+    chat_slots: int,
+    ingest_slots: int,
+) -> None:
+    """Subscribe to all of it; nothing arrives before the bus is started."""
+    chat = Chat(bus, retriever)
+    work(
+        bus,
+        subjects.CHAT,
+        subjects.CHAT_REQUESTED,
+        ChatRequested,
+        chat.ground,
+        durable="rag_chat_requested",
+        slots=chat_slots,
+        give_up=chat.give_up,
+    )
+    work(
+        bus,
+        subjects.SOURCES,
+        subjects.SOURCES_SUBMITTED,
+        SourceSubmitted,
+        ingestion.ingest,
+        durable="rag_sources_submitted",
+        slots=ingest_slots,
+        give_up=ingestion.give_up,
+    )
+    work(
+        bus,
+        subjects.EVENTS,
+        subjects.event("agent.deleted", "*"),
+        AgentDeleted,
+        sources.delete_agent,
+        durable="rag_agent_deleted",
+        slots=EVENT_SLOTS,
+    )
+    answer(bus, CREATE_SOURCE, sources.create)
+    answer(bus, LIST_SOURCES, sources.list)
+    answer(bus, GET_SOURCE, sources.get)
+    answer(bus, DELETE_SOURCE, sources.delete)
+
+
+class Chat:
+    """The chat request's stop at rag."""
+
+    def __init__(self, bus: Bus, retriever: Retriever) -> None:
+        self._bus = bus
+        self._retriever = retriever
+
+    async def ground(self, delivered: Delivered[ChatRequested]) -> None:
+        """Find the passages and pass the request on to llm."""
+        grounded = await self._retriever.ground(delivered.message)
+        # The id makes a redelivered request one job for llm, not two.
+        message_id = f"grounded_{delivered.message.message_id}"
+        await self._bus.send(subjects.CHAT_GROUNDED, grounded, message_id=message_id)
+
+    async def give_up(self, delivered: Delivered[ChatRequested]) -> None:
+        """End the message visibly; the edge hears of it from the event log, as everybody does."""
+        request = delivered.message
+        failed = MessageFailed(
+            event_id=outcome_id(request.message_id),
+            account_id=request.account_id,
+            agent_id=request.agent.id,
+            at=now(),
+            message_id=request.message_id,
+            conversation_id=request.conversation_id,
+            code="server_error",
+            message=NOT_GROUNDED,
+            edge=request.edge,
+        )
+        # The log refuses it when the message has its outcome already: then that one stands.
+        await self._bus.emit(failed)

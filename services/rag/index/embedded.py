@@ -1,0 +1,174 @@
+"""The index in this process: a Qdrant Edge shard in a directory of its own, one process at a time.
+
+The engine is Rust behind blocking calls, so they run in a small pool of threads. What it
+acknowledged survives a kill -9 (it has a write-ahead log); flushing keeps the replay of that log
+short. It is never optimised while serving: that holds the interpreter's lock for seconds.
+"""
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import qdrant_edge as edge
+import structlog
+from filelock import FileLock, Timeout
+
+from libs.runtime.settings import SettingsError
+from services.rag.index.interface import Chunk, Hit, chunk_of, other_size
+from services.rag.vector import Vector
+
+log = structlog.get_logger()
+
+THREADS = 4
+"""Calls into the engine at the same time; a search takes well under a millisecond."""
+
+T = TypeVar("T")
+
+
+class EmbeddedIndex:
+    """Chunks in one shard, tenants kept apart by `agent_id`."""
+
+    def __init__(self, shard: edge.EdgeShard, pool: ThreadPoolExecutor) -> None:
+        self._shard = shard
+        self._pool = pool
+
+    async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
+        """Add chunks; those with the same source and number are replaced."""
+        points = [
+            edge.Point(chunk.point_id, vector, chunk.payload)
+            for chunk, vector in zip(chunks, vectors, strict=True)
+        ]
+        await self._update(edge.UpdateOperation.upsert_points(points))
+
+    async def trim(self, source_id: str, keep: int) -> None:
+        """Remove the chunks of a source whose number is `keep` or higher."""
+        beyond = edge.FieldCondition("number", range=edge.RangeFloat(gte=keep))
+        await self._delete(_equals("source_id", source_id), beyond)
+
+    async def delete_source(self, source_id: str) -> None:
+        """Remove all chunks of a source."""
+        await self._delete(_equals("source_id", source_id))
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """Remove all chunks of an agent."""
+        await self._delete(_equals("agent_id", agent_id))
+
+    async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
+        """Return the agent's chunks nearest to a vector, best first."""
+        request = edge.QueryRequest(
+            limit=limit,
+            query=edge.Query.Nearest(vector),
+            filter=edge.Filter(must=[_equals("agent_id", agent_id)]),
+            with_payload=True,
+        )
+        found = await self._run(lambda: self._shard.query(request))
+        return [Hit(chunk_of(point.payload), point.score) for point in found]
+
+    async def count(self, agent_id: str) -> int:
+        """Return how many chunks an agent has."""
+        matching = edge.Filter(must=[_equals("agent_id", agent_id)])
+        request = edge.CountRequest(exact=True, filter=matching)
+        return await self._run(lambda: self._shard.count(request))
+
+    async def ping(self) -> None:
+        """Raise unless the shard answers."""
+        await self._run(self._shard.info)
+
+    async def flush_every(self, seconds: float) -> None:
+        """Write what is pending to its final place, again and again until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self._run(self._shard.flush)
+            except Exception as error:  # the engine raises nothing more exact
+                log.error("index.flush_failed", error=str(error))
+
+    async def _update(self, operation: edge.UpdateOperation) -> None:
+        await self._run(lambda: self._shard.update(operation))
+
+    async def _delete(self, *conditions: edge.FieldCondition) -> None:
+        matching = edge.Filter(must=list(conditions))
+        await self._update(edge.UpdateOperation.delete_points_by_filter(matching))
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+
+def _equals(key: str, value: str) -> edge.FieldCondition:
+    return edge.FieldCondition(key, match=edge.MatchValue(value))
+
+
+@asynccontextmanager
+async def open_embedded_index(
+    directory: Path, *, collection: str, dimensions: int, flush_seconds: float
+) -> AsyncIterator[EmbeddedIndex]:
+    """Open or create the index in a directory, flush it now and then, close it at the end.
+
+    Raises SettingsError when another process has it open or another model made it.
+    """
+    with _alone(directory), ThreadPoolExecutor(THREADS, "index") as pool:
+        shard = await asyncio.to_thread(_open_shard, directory / collection, dimensions)
+        index = EmbeddedIndex(shard, pool)
+        flushing = asyncio.create_task(index.flush_every(flush_seconds))
+        try:
+            yield index
+        finally:
+            flushing.cancel()
+            await asyncio.to_thread(pool.shutdown)
+            await asyncio.to_thread(_close, shard)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold the directory for this process. The lock goes with the process, however that ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / "in-use.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise SettingsError(
+            f"The embedded index in {directory} is in use by another process: stop that one, set "
+            f"DATA_DIR to another directory, or set QDRANT_URL to share one index."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _open_shard(path: Path, dimensions: int) -> edge.EdgeShard:
+    config = edge.EdgeConfig(
+        vectors=edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine)
+    )
+    if not path.exists():
+        _create_shard(path, config)
+    try:
+        return edge.EdgeShard.load(str(path), config)
+    except Exception as error:  # the engine raises nothing more exact
+        sizes = re.search(r"expected vector size \d+, but got (\d+)", str(error))
+        if sizes:
+            raise SettingsError(other_size(f"The index {path}", sizes[1], dimensions)) from error
+        raise SettingsError(f"The index {path} can't be opened: {error}") from error
+
+
+def _create_shard(path: Path, config: edge.EdgeConfig) -> None:
+    """Create a shard under another name first: one that exists is complete, kill -9 or not."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shard = edge.EdgeShard.create(str(unfinished), config)
+    tenant = edge.KeywordIndexParams(is_tenant=True)
+    shard.update(edge.UpdateOperation.create_field_index("agent_id", tenant))
+    source = edge.PayloadSchemaType.Keyword
+    shard.update(edge.UpdateOperation.create_field_index("source_id", source))
+    _close(shard)
+    unfinished.rename(path)
+
+
+def _close(shard: edge.EdgeShard) -> None:
+    shard.flush()
+    shard.close()

@@ -1,0 +1,139 @@
+"""The index on a Qdrant server or cluster."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+from stamina import retry_context
+
+from libs.runtime.settings import SettingsError
+from services.rag.index.interface import Chunk, Hit, chunk_of, other_size
+from services.rag.vector import Vector
+
+START_PATIENCE = 30.0
+"""Seconds to wait for the server when rag starts."""
+
+
+class ServerIndex:
+    """Chunks in one collection, tenants kept apart by `agent_id`."""
+
+    def __init__(self, client: AsyncQdrantClient, collection: str) -> None:
+        self._client = client
+        self._collection = collection
+
+    async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
+        """Add chunks; those with the same source and number are replaced."""
+        points = [
+            models.PointStruct(id=chunk.point_id, vector=vector, payload=chunk.payload)
+            for chunk, vector in zip(chunks, vectors, strict=True)
+        ]
+        await self._client.upsert(self._collection, points, wait=True)
+
+    async def trim(self, source_id: str, keep: int) -> None:
+        """Remove the chunks of a source whose number is `keep` or higher."""
+        beyond = models.FieldCondition(key="number", range=models.Range(gte=keep))
+        await self._delete(_equals("source_id", source_id), beyond)
+
+    async def delete_source(self, source_id: str) -> None:
+        """Remove all chunks of a source."""
+        await self._delete(_equals("source_id", source_id))
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """Remove all chunks of an agent."""
+        await self._delete(_equals("agent_id", agent_id))
+
+    async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
+        """Return the agent's chunks nearest to a vector, best first."""
+        found = await self._client.query_points(
+            self._collection,
+            query=vector,
+            query_filter=models.Filter(must=[_equals("agent_id", agent_id)]),
+            limit=limit,
+            with_payload=True,
+        )
+        return [Hit(chunk_of(point.payload), point.score) for point in found.points]
+
+    async def count(self, agent_id: str) -> int:
+        """Return how many chunks an agent has."""
+        matching = models.Filter(must=[_equals("agent_id", agent_id)])
+        return (await self._client.count(self._collection, matching, exact=True)).count
+
+    async def ping(self) -> None:
+        """Raise unless the server answers and has the collection."""
+        await self._client.get_collection(self._collection)
+
+    async def _delete(self, *conditions: models.FieldCondition) -> None:
+        selector = models.FilterSelector(filter=models.Filter(must=list(conditions)))
+        await self._client.delete(self._collection, selector, wait=True)
+
+
+def _equals(key: str, value: str) -> models.FieldCondition:
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+@asynccontextmanager
+async def open_server_index(
+    url: str,
+    *,
+    api_key: str | None,
+    timeout: int,
+    collection: str,
+    dimensions: int,
+    patience: float = START_PATIENCE,
+) -> AsyncIterator[ServerIndex]:
+    """Connect and create the collection if need be. Raises SettingsError when that can't work."""
+    client = AsyncQdrantClient(
+        # The client would ask for the server's version while it is being built, blocking.
+        url=url,
+        api_key=api_key,
+        timeout=timeout,
+        check_compatibility=False,
+    )
+    try:
+        await _wait_for(client, url, patience)
+        await ensure_collection(client, collection, dimensions)
+        yield ServerIndex(client, collection)
+    finally:
+        await client.close()
+
+
+async def _wait_for(client: AsyncQdrantClient, url: str, patience: float) -> None:
+    try:
+        async for attempt in retry_context(
+            on=ApiException, attempts=None, timeout=patience, wait_initial=0.2, wait_max=2.0
+        ):
+            with attempt:
+                await client.get_collections()
+    except ApiException as error:
+        raise SettingsError(f"Qdrant at QDRANT_URL={url} does not answer: {error}") from error
+
+
+async def ensure_collection(client: AsyncQdrantClient, collection: str, dimensions: int) -> None:
+    """Create the collection and its payload indexes; safe from several processes at once.
+
+    Raises SettingsError when the collection was made for another vector size.
+    """
+    if not await client.collection_exists(collection):
+        await _create_collection(client, collection, dimensions)
+    info = await client.get_collection(collection)
+    vectors = info.config.params.vectors
+    if not isinstance(vectors, models.VectorParams) or vectors.size != dimensions:
+        existing = str(vectors.size) if isinstance(vectors, models.VectorParams) else "other"
+        raise SettingsError(other_size(f"The Qdrant collection {collection}", existing, dimensions))
+    tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+    await client.create_payload_index(collection, "agent_id", tenant)
+    await client.create_payload_index(collection, "source_id", models.PayloadSchemaType.KEYWORD)
+
+
+async def _create_collection(client: AsyncQdrantClient, collection: str, dimensions: int) -> None:
+    try:
+        await client.create_collection(
+            collection,
+            vectors_config=models.VectorParams(size=dimensions, distance=models.Distance.COSINE),
+            # Every search is for one agent: one graph per agent, none over all of them.
+            hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
+        )
+    except UnexpectedResponse as error:
+        if error.status_code != 409:  # another process was faster
+            raise

@@ -1,0 +1,3 @@
+"""What an embedding model makes of a text."""
+
+Vector = list[float]

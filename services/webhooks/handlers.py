@@ -1,0 +1,70 @@
+"""What webhooks reacts to.
+
+webhooks.create_endpoint, .list_endpoints, .delete_endpoint  → endpoints.py
+events.>                agent.deleted → endpoints.py, everything else → fan_out.py
+webhooks.deliveries.>   → dispatch.py
+cache.invalidated       → directory.py
+"""
+
+from nats.aio.msg import Msg
+
+from libs.bus.answers import answer
+from libs.bus.bus import Bus
+from libs.bus.work import Delivered, work
+from libs.contracts import events, subjects, webhooks
+from libs.contracts.accounts import CacheInvalidated
+from libs.contracts.message import decode
+from services.webhooks.directory import Directory
+from services.webhooks.dispatch import Dispatcher
+from services.webhooks.endpoints import Endpoints
+from services.webhooks.fan_out import fan_out
+
+EVENTS_AT_ONCE = 100
+"""Events that one process fans out at a time."""
+PATIENCE = 10_000
+"""How often a delivery may come up before it becomes a dead letter; failed attempts are counted in
+the message itself. It comes up again whenever its endpoint is too busy, which says nothing against
+it: with the waits between, this is some days.
+"""
+
+
+async def register(
+    bus: Bus, endpoints: Endpoints, directory: Directory, dispatcher: Dispatcher, slots: int
+) -> None:
+    """Subscribe; `slots` is how many deliveries this process has in its hands at once."""
+    answer(bus, webhooks.CREATE_ENDPOINT, endpoints.create)
+    answer(bus, webhooks.LIST_ENDPOINTS, endpoints.list)
+    answer(bus, webhooks.DELETE_ENDPOINT, endpoints.delete)
+
+    async def happened(delivered: Delivered[events.AnyEvent]) -> None:
+        match delivered.message:
+            case events.AgentDeleted(agent_id=agent_id):
+                await endpoints.forget_agent(agent_id)
+            case event:
+                await fan_out(event, directory, bus)
+
+    work(
+        bus,
+        subjects.EVENTS,
+        "events.>",
+        events.AnyEvent,
+        happened,
+        durable="webhooks_events",
+        slots=EVENTS_AT_ONCE,
+    )
+    work(
+        bus,
+        subjects.DELIVERIES,
+        "webhooks.deliveries.>",
+        webhooks.Delivery,
+        dispatcher.handle,
+        durable="webhooks_deliveries",
+        slots=slots,
+        max_attempts=PATIENCE,
+    )
+
+    async def changed(message: Msg) -> None:
+        directory.forget(*decode(message.data, CacheInvalidated).ids)
+
+    # Every process gets every one of these: a plain subscription, without a queue group.
+    await bus.client.subscribe(subjects.CACHE_INVALIDATED, cb=changed)

@@ -1,0 +1,56 @@
+"""When a delivery is tried again. Pure; all times in seconds."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+SPREAD = 0.2
+"""How much a delay varies, so that what failed together does not come back together."""
+PUT_BACK_FIRST = 1.0
+PUT_BACK_LONGEST = 30.0
+
+
+def next_delay(
+    delays: Sequence[float],
+    attempt: int,
+    *,
+    chance: float,
+    retry_after: float = 0.0,
+    retry_after_max: float = 0.0,
+) -> float | None:
+    """Return the wait after the failed attempt `attempt` (from 1), None after the last one.
+
+    `chance` in [0, 1] picks the place within the spread. What the receiver asks for with
+    `retry_after` can make the wait longer, up to `retry_after_max`, never shorter.
+    """
+    if attempt > len(delays):
+        return None
+    return max(_varied(delays[attempt - 1], chance), min(retry_after, retry_after_max))
+
+
+def put_back_delay(times: int, *, chance: float) -> float:
+    """Return the wait of a delivery whose endpoint is busy, the longer the more often it waited.
+
+    It grows so that a long backlog does not keep going round, and stays short enough that an
+    endpoint which recovers is soon busy again.
+    """
+    longest = PUT_BACK_FIRST * 1.5 ** min(times, 20)
+    return _varied(min(longest, PUT_BACK_LONGEST), chance)
+
+
+def _varied(delay: float, chance: float) -> float:
+    return delay * (1 + SPREAD * (2 * chance - 1))
+
+
+def retry_after_seconds(header: str, now: datetime) -> float:
+    """Read a Retry-After header (RFC 9110, seconds or a date); 0 when it says nothing useful."""
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    # A date without a zone ("-0000") is UTC by RFC 5322.
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())

@@ -1,0 +1,112 @@
+"""An HTTP client that looks a host up, checks every address, and connects to what it checked.
+
+The check sits where the connection is made: nothing resolves the name again behind it, so a name
+that changes its address between check and use (DNS rebinding) gains nothing.
+"""
+
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpcore
+import httpx
+from httpcore import AsyncNetworkBackend, AsyncNetworkStream
+
+from services.webhooks.resolve import ResolveError, Resolver
+from services.webhooks.safe_url import is_public
+
+IDLE_CONNECTIONS = 200
+IDLE_SECONDS = 30.0
+
+
+class UnsafeAddress(httpcore.ConnectError):
+    """The host resolves to an address that is no target for a webhook."""
+
+
+class CheckedBackend(AsyncNetworkBackend):
+    """Opens TCP connections to public addresses only, unless told to allow others."""
+
+    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
+        self._resolver = resolver
+        self._allow_private = allow_private
+        self._sockets = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> AsyncNetworkStream:
+        """Connect to the first address that answers. Raises UnsafeAddress and ConnectError."""
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        deadline = time.monotonic() + timeout if timeout is not None else None
+        for address in await self._checked(host, timeout):
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                return await self._sockets.connect_tcp(
+                    address, port, left, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def _checked(self, host: str, timeout: float | None) -> list[str]:
+        try:
+            addresses = await self._resolver.addresses(host, timeout)
+        except ResolveError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        # One bad address spoils the name: a mixed answer is how rebinding is tried.
+        if not self._allow_private and not all(map(is_public, addresses)):
+            raise UnsafeAddress(f"{host} resolves to an address that is not public")
+        return addresses
+
+
+class SafeTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport on a connection pool that opens checked connections.
+
+    httpx has no parameter for the network backend, hence the replaced pool. (Rewriting the URL to
+    the checked address instead would pool connections of different hosts together.)
+    """
+
+    def __init__(
+        self, backend: AsyncNetworkBackend, tls: ssl.SSLContext, max_connections: int
+    ) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls,
+            max_connections=max_connections,
+            max_keepalive_connections=IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=backend,
+        )
+
+
+@asynccontextmanager
+async def open_client(
+    resolver: Resolver,
+    *,
+    allow_private: bool,
+    connect_timeout: float,
+    max_connections: int,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Hand out the client for deliveries: it follows no redirect and uses no proxy.
+
+    Only connecting has a timeout here: the whole attempt has one in deliver.py.
+    """
+    # Endpoints of different owners can share a host; one's cookie must not reach the other.
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    backend = CheckedBackend(resolver, allow_private=allow_private)
+    transport = SafeTransport(backend, tls or httpx.create_ssl_context(), max_connections)
+    async with httpx.AsyncClient(
+        transport=transport,
+        timeout=httpx.Timeout(None, connect=connect_timeout),
+        cookies=no_cookies,
+        follow_redirects=False,
+        trust_env=False,
+    ) as client:
+        yield client

@@ -1,0 +1,73 @@
+"""Which targets are refused, so that a webhook can't reach into the operator's own network.
+
+Asked twice: when an endpoint is created, and at connect time about the address that is really
+connected to (safe_transport.py), because a name can resolve differently the second time.
+"""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import httpx
+
+URL_MAX = 2000
+
+# What is_global lets pass, or let pass in older Pythons, and is no place for a webhook.
+_FORBIDDEN = tuple(
+    ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # the metadata and DNS service of Azure, a public address
+        "192.0.0.0/24",  # protocol assignments, among them a metadata address of Oracle
+        "192.88.99.0/24",  # relays into 6to4
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+        "::/96",  # IPv4-compatible, deprecated: a disguise of IPv4 addresses
+        "::ffff:0:0:0/96",  # IPv4-translated, the same
+        "64:ff9b:1::/48",  # NAT64 into a local network
+        "2001::/23",  # protocol assignments, Teredo among them
+        "2002::/16",  # 6to4: carries an IPv4 address
+        "3fff::/20",  # documentation
+        "5f00::/16",  # segment routing
+        "fec0::/10",  # site-local, deprecated
+        "ff00::/8",  # multicast
+    )
+)
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class UnsafeUrl(ValueError):
+    """The URL can't be a webhook's target; the message says why, for its owner."""
+
+
+def parse_target(url: str, *, allow_private: bool) -> httpx.URL:
+    """Read an endpoint's URL. Raises UnsafeUrl for what is no plain https (or http) URL."""
+    if len(url) > URL_MAX:
+        raise UnsafeUrl(f"is longer than {URL_MAX} characters")
+    try:
+        target = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise UnsafeUrl("is not a valid URL") from error
+    if target.scheme != "https" and not (allow_private and target.scheme == "http"):
+        raise UnsafeUrl("must be an https URL")
+    if not target.host or "%" in target.host:
+        raise UnsafeUrl("must name a host")
+    if target.userinfo:
+        raise UnsafeUrl("must not contain a user name or password; use custom_headers")
+    if not 0 < (target.port or 443) < 65536:
+        raise UnsafeUrl("has a port that does not exist")
+    return target
+
+
+def is_public(address: str) -> bool:
+    """Say whether an IP address, as the resolver gave it, is out on the internet."""
+    parsed = _unwrapped(ip_address(address))
+    return parsed.is_global and not any(
+        parsed in network for network in _FORBIDDEN if network.version == parsed.version
+    )
+
+
+def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 one stands for, where it does."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address

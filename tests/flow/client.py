@@ -1,0 +1,119 @@
+"""A client of the API as its documentation describes it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from tests.waiting import eventually
+
+HOURS = {
+    "type": "qa",
+    "title": "Business Hours",
+    "question": "What are your business hours?",
+    "answer": "We're open Monday-Saturday, 9AM to 6PM. Closed on Sundays and holidays!",
+}
+
+
+@dataclass
+class Streamed:
+    """A streamed answer: the events as they came, and the response's headers."""
+
+    headers: httpx.Headers
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The events' names, in order."""
+        return [name for name, _ in self.events]
+
+    @property
+    def text(self) -> str:
+        """The text that the client is left with."""
+        text = ""
+        for name, data in self.events:
+            if name == "text":
+                text += data["text"]
+            elif name == "reset":
+                text = ""
+        return text
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The data of the last event."""
+        return self.events[-1][1]
+
+
+class Client:
+    """Calls the API with one key."""
+
+    def __init__(self, http: httpx.AsyncClient, key: str) -> None:
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Make any request."""
+        headers = self._headers | options.pop("headers", {})
+        return await self._http.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """GET a path that must answer 200; return its JSON."""
+        response = await self.request("GET", path, **options)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def post(self, path: str, body: Any, **options: Any) -> Any:
+        """POST to a path that must answer 2xx; return its JSON."""
+        response = await self.request("POST", path, json=body, **options)
+        assert response.is_success, response.text
+        return response.json()
+
+    async def agent(self, *sources: dict[str, Any], **fields: Any) -> str:
+        """Create an agent with sources that are ready; return its id."""
+        agent = await self.post("/v1/agents", {"name": "Shop"} | fields)
+        path = f"/v1/agents/{agent['id']}/sources"
+        for source in sources:
+            await self.post(path, source)
+
+        async def all_ready() -> bool:
+            listed = await self.get(path)
+            return all(source["status"] == "ready" for source in listed["items"])
+
+        await eventually(all_ready)
+        return str(agent["id"])
+
+    async def chat(self, agent_id: str, message: str, **fields: Any) -> Any:
+        """Send a message; return the whole answer's JSON."""
+        return await self.post(f"/v1/agents/{agent_id}/chat", {"message": message} | fields)
+
+    async def stream(self, agent_id: str, message: str, **fields: Any) -> Streamed:
+        """Send a message; return the streamed answer when it has ended."""
+        async with self.streaming(agent_id, message, **fields) as (streamed, events):
+            async for event in events:
+                streamed.events.append(event)
+        return streamed
+
+    @asynccontextmanager
+    async def streaming(
+        self, agent_id: str, message: str, **fields: Any
+    ) -> AsyncIterator[tuple[Streamed, AsyncIterator[tuple[str, dict[str, Any]]]]]:
+        """Send a message; hand over the stream while it runs."""
+        async with self._http.stream(
+            "POST",
+            f"/v1/agents/{agent_id}/chat",
+            json={"message": message, "stream": True} | fields,
+            headers=self._headers,
+        ) as response:
+            assert response.status_code == 200, await response.aread()
+            yield Streamed(response.headers), _events(response)
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    name = ""
+    async for line in response.aiter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
