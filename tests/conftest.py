@@ -1,32 +1,44 @@
 """Real servers for all tests: NATS and Mongo, and a bus and a database fresh for each test."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
+# testcontainers' own clean-up container is an image that nothing here may pull.
+os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+
+import nats
 import pytest
 
-from alonchat import embedded
 from libs.bus.bus import Bus, open_bus
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database, open_mongo
+from tests import servers
+
+
+def pytest_report_header() -> list[str]:
+    """Say which servers the tests run on."""
+    return servers.header()
 
 
 @pytest.fixture(scope="session")
 def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real NATS server with JetStream, for the whole run."""
-    yield from _running(embedded.start_nats(tmp_path_factory.mktemp("servers") / "nats"))
+    with servers.running("nats", tmp_path_factory.mktemp("servers")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Mongo wire server, for the whole run."""
-    yield from _running(embedded.start_mongo(tmp_path_factory.mktemp("servers") / "mongo"))
+    with servers.running("mongo", tmp_path_factory.mktemp("servers")) as url:
+        yield url
 
 
-def _running(server: embedded.Server) -> Iterator[str]:
-    yield server.url
-    server.process.terminate()
-    server.process.wait(timeout=10)
+@pytest.fixture(scope="session")
+def qdrant_url() -> Iterator[str | None]:
+    """A real Qdrant server, None where this machine has none."""
+    with servers.running_qdrant() as url:
+        yield url
 
 
 @pytest.fixture
@@ -38,12 +50,19 @@ async def database(mongo_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    """A bus of this test's own, on a NATS server of its own; call `start()` after subscribing."""
-    server = embedded.start_nats(tmp_path / "nats")
-    try:
-        async with open_bus(server.url, "test") as bus:
-            yield bus
-    finally:
-        server.process.terminate()
-        server.process.wait(timeout=10)
+async def empty_nats_url(nats_url: str) -> str:
+    """The NATS server without any stream, so without anything of an earlier test."""
+    client = await nats.connect(nats_url)
+    jetstream = client.jetstream()
+    for stream in await jetstream.streams_info():
+        assert stream.config.name is not None
+        await jetstream.delete_stream(stream.config.name)
+    await client.close()
+    return nats_url
+
+
+@pytest.fixture
+async def bus(empty_nats_url: str) -> AsyncIterator[Bus]:
+    """A bus of this test's own; call `start()` after subscribing."""
+    async with open_bus(empty_nats_url, "test") as bus:
+        yield bus

@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from alonchat import embedded
+from alonchat.child import tied
+from alonchat.embedded import Server
 from libs.bus.bus import open_bus
 from libs.contracts.accounts import CREATE_ACCOUNT, CreateAccount, Plan
 from libs.runtime.serve import SERVICES
@@ -41,7 +43,7 @@ class Stack:
         """Start one process with these services; its output goes to a file of its name."""
         with (self.directory / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "services", *services],
+                tied([sys.executable, "-m", "services", *services]),
                 env=os.environ | self.env,
                 stdout=output,
                 stderr=output,
@@ -93,29 +95,35 @@ async def running(
     directory: Path, *, one_process: bool = False, **env: str
 ) -> AsyncIterator[Stack]:
     """Start everything on a directory, hand it over when ready, stop everything."""
-    directory.mkdir(parents=True, exist_ok=True)
-    nats = embedded.start_nats(directory / "nats")
-    mongo = embedded.start_mongo(directory / "mongo")
-    port = embedded.free_port()
-    settings = {
-        "NATS_URL": nats.url,
-        "MONGO_URL": mongo.url,
-        "PORT": str(port),
-        "DATA_DIR": str(directory),
-        "WEBHOOKS_ALLOW_PRIVATE": "true",
-        "LLM_BASE_URL": "",
-        "LLM_API_KEY": "",
-    }
-    stack = Stack(directory, nats.url, mongo.url, port, settings | env)
+    # Servers of its own: what a killed service leaves on them must not meet another test.
+    with (
+        _embedded(embedded.nats(directory / "nats")) as nats_url,
+        _embedded(embedded.mongo(directory / "mongo")) as mongo_url,
+    ):
+        stack = Stack(directory, nats_url, mongo_url, embedded.free_port(), {})
+        stack.env |= {
+            "NATS_URL": nats_url,
+            "MONGO_URL": mongo_url,
+            "PORT": str(stack.port),
+            "DATA_DIR": str(directory),
+            "WEBHOOKS_ALLOW_PRIVATE": "true",
+            "LLM_BASE_URL": "",
+            "LLM_API_KEY": "",
+        } | env
+        groups = {"all": []} if one_process else {name: [name] for name in SERVICES}
+        try:
+            for name, services in groups.items():
+                stack.start(name, services)
+            await stack.ready()
+            yield stack
+        finally:
+            stack.stop()
+
+
+@contextmanager
+def _embedded(server: Server) -> Iterator[str]:
+    process = embedded.start(server)
     try:
-        for name, services in (
-            {"all": []} if one_process else {name: [name] for name in SERVICES}
-        ).items():
-            stack.start(name, services)
-        await stack.ready()
-        yield stack
+        yield server.url
     finally:
-        stack.stop()
-        for server in (mongo, nats):
-            server.process.terminate()
-            server.process.wait(timeout=STOP_TIMEOUT)
+        embedded.stop(server, process)

@@ -96,7 +96,11 @@ class Bus:
         retried = (NoRespondersError, NatsTimeoutError) if call.idempotent else NoRespondersError
         try:
             async for attempt in retry_context(
-                on=retried, attempts=None, timeout=patience, wait_initial=0.05, wait_max=0.5
+                on=retried,
+                attempts=None if patience else 1,
+                timeout=patience or None,
+                wait_initial=0.05,
+                wait_max=0.5,
             ):
                 with attempt:
                     reply = await self.client.request(

@@ -45,6 +45,7 @@ class Receiver:
         self._always: dict[str, Answer] = {}
         self._gates: dict[str, asyncio.Event] = {}
         self._changed = asyncio.Condition()
+        self.written: dict[str, int] = defaultdict(int)
         self.open: dict[str, int] = defaultdict(int)
         self.most_open: dict[str, int] = defaultdict(int)
 
@@ -117,6 +118,7 @@ class Receiver:
         hung_up = asyncio.ensure_future(receive())
         while answer.endless and not hung_up.done():
             await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+            self.written[path] += len(answer.body)
             await asyncio.sleep(0)
         hung_up.cancel()
         await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,42 @@
+# Everything a developer or operator starts. Needs Python 3.11 to 3.14, a shell and the package index.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+HASHED := $(INSTALL) --require-hashes --no-deps --only-binary :all: --requirement
+PROJECT := $(INSTALL) --no-deps --no-build-isolation --editable .
+
+.DELETE_ON_ERROR:
+.PHONY: setup run test check format lock docs clean
+
+setup: $(VENV)/laptop.stamp  ## make the environment
+
+run: $(VENV)/laptop.stamp  ## start everything on this machine
+	@exec $(BIN)/alonchat up
+
+test: $(VENV)/dev.stamp  ## run all tests
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/dev.stamp  ## format, lint, types, import rules
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	$(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp  ## rewrite the code as `check` wants it
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: $(VENV)/dev.stamp  ## pin the newest packages that pyproject.toml allows
+	$(INSTALL) 'uv>=0.13,<0.14' && PATH="$(CURDIR)/$(BIN):$$PATH" requirements/lock.sh
+
+docs: $(VENV)/dev.stamp  ## write the settings table of docs/operating.md
+	$(BIN)/python -m tests.deploy.settings_table
+
+clean:  ## remove the environment and caches; the data directory stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) requirements/supported.py
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%.stamp: requirements/%.txt pyproject.toml | $(BIN)/python
+	@echo "Installing requirements/$*.txt into $(VENV); the first time takes a minute or two."
+	@$(HASHED) requirements/$*.txt && $(PROJECT) && touch $@

@@ -1,0 +1,192 @@
+"""Deletions that cross an ingestion, at every point where it may stand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from libs.bus.bus import Bus
+from libs.bus.work import Delivered
+from libs.contracts.events import MessageFailed, SourceFailed
+from libs.contracts.message import decode
+from libs.contracts.sources import DeleteSource, SourceSubmitted
+from libs.runtime.mongo import Database
+from services.rag.handlers import Chat
+from services.rag.index.embedded import open_embedded_index
+from services.rag.index.interface import Chunk, Index
+from services.rag.ingest import GAVE_UP, Ingestion, Sizes
+from services.rag.sources import Sources
+from services.rag.store import SourceStore
+from tests.rag.service import agent_deleted, chat_request
+from tests.rag.test_sources import long_text
+
+BATCH = 2
+
+
+class HaltingEmbedder:
+    """An embedder that halts in its second batch, when the first one is in the index."""
+
+    dimensions = 2
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.halted = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def embed_question(self, text: str) -> list[float]:
+        """Every text is the same to it."""
+        return [1.0, float(not text)]
+
+    async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
+        """Embed, but halt in the second batch."""
+        self.batches += 1
+        if self.batches == 2:
+            self.halted.set()
+            await self.go_on.wait()
+        return [[1.0, 0.0] for _ in texts]
+
+    async def ping(self) -> None:
+        """It always works."""
+
+
+class Worker:
+    """What a rag process is made of, without its subscriptions."""
+
+    def __init__(self, bus: Bus, store: SourceStore, index: Index) -> None:
+        self.bus = bus
+        self.store = store
+        self.index = index
+        self.sources = Sources(store, index, bus)
+        self.embedder = HaltingEmbedder()
+        sizes = Sizes(chunk=200, overlap=0, batch=BATCH)
+        self.ingestion = Ingestion(store, self.sources, self.embedder, index, bus, sizes)
+
+    async def create(self, agent_id: str) -> SourceSubmitted:
+        """Add a source of several batches; return its job."""
+        source = await self.sources.create(msgspec.structs.replace(long_text(4), agent_id=agent_id))
+        return SourceSubmitted(agent_id=agent_id, source_id=source.id)
+
+    async def begin(self, job: SourceSubmitted) -> asyncio.Task[None]:
+        """Start the job and wait until its first batch is in the index."""
+        running = asyncio.create_task(self.ingestion.ingest(Delivered(job, 1)))
+        await self.embedder.halted.wait()
+        assert await self.index.count(job.agent_id) == BATCH
+        return running
+
+
+@pytest.fixture
+async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[Worker]:
+    """A worker on real servers and an index of its own."""
+    store = SourceStore(database)
+    await store.create_indexes()
+    opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
+    async with opening as index:
+        yield Worker(bus, store, index)
+
+
+async def delete_source(worker: Worker, job: SourceSubmitted) -> None:
+    """Delete the source of a job."""
+    await worker.sources.delete(DeleteSource(agent_id=job.agent_id, source_id=job.source_id))
+
+
+async def delete_agent(worker: Worker, job: SourceSubmitted) -> None:
+    """Delete the agent of a job."""
+    await worker.sources.delete_agent(Delivered(agent_deleted(job.agent_id), 1))
+
+
+Deletion = Callable[[Worker, SourceSubmitted], Awaitable[None]]
+each_deletion = pytest.mark.parametrize("delete", [delete_source, delete_agent])
+
+
+@each_deletion
+async def test_a_running_ingestion_stops_and_leaves_nothing(
+    worker: Worker, delete: Deletion
+) -> None:
+    """What the job puts into the index after the deletion is removed by the job itself."""
+    job = await worker.create("a1")
+    running = await worker.begin(job)
+    await delete(worker, job)
+    assert await worker.index.count("a1") == 0
+    worker.embedder.go_on.set()
+    await running
+    assert await worker.index.count("a1") == 0
+    assert await worker.store.find(job.source_id) is None
+    assert worker.embedder.batches == 2  # it did not go on to the end in vain
+
+
+@each_deletion
+async def test_a_job_whose_worker_died_leaves_nothing(worker: Worker, delete: Deletion) -> None:
+    """Chunks that a dying worker wrote after the deletion go when the job is redelivered."""
+    job = await worker.create("a1")
+    running = await worker.begin(job)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await delete(worker, job)
+    late = Chunk(
+        agent_id="a1", source_id=job.source_id, number=3, kind="text", title="", text="late"
+    )
+    await worker.index.put([late], [[1.0, 0.0]])
+    await worker.ingestion.ingest(Delivered(job, 2))
+    assert await worker.index.count("a1") == 0
+
+
+async def test_a_deletion_that_was_cut_off_is_finished(worker: Worker) -> None:
+    """A process that died after hiding a source leaves a job for the next start."""
+    job = await worker.create("a1")
+    worker.embedder.go_on.set()
+    await worker.ingestion.ingest(Delivered(job, 1))
+    assert await worker.store.hide("a1", job.source_id)
+    assert await worker.store.get("a1", job.source_id) is None
+    assert [one async for one in worker.store.unfinished()] == [("a1", job.source_id)]
+    await worker.ingestion.ingest(Delivered(job, 1))
+    assert await worker.index.count("a1") == 0
+    assert [one async for one in worker.store.unfinished()] == []
+
+
+async def test_fewer_chunks_than_the_attempt_before(worker: Worker) -> None:
+    """Chunks of an attempt that cut the text into more pieces are not left behind."""
+    job = await worker.create("a1")
+    stale = Chunk(
+        agent_id="a1", source_id=job.source_id, number=500, kind="text", title="", text="stale"
+    )
+    await worker.index.put([stale], [[1.0, 0.0]])
+    worker.embedder.go_on.set()
+    await worker.ingestion.ingest(Delivered(job, 2))
+    found = await worker.store.find(job.source_id)
+    assert found is not None
+    assert await worker.index.count("a1") == found.source.chunks
+
+
+async def test_giving_up_a_source_is_visible(worker: Worker) -> None:
+    """A source that can't be indexed ends as failed, with a reason and nothing in the index."""
+    events = await worker.bus.client.subscribe("events.source.failed.*")
+    job = await worker.create("a1")
+    running = await worker.begin(job)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await worker.ingestion.give_up(Delivered(job, 6))
+    failed = decode((await events.next_msg(timeout=5)).data, SourceFailed)
+    assert (failed.source_id, failed.message) == (job.source_id, GAVE_UP)
+    found = await worker.store.get("a1", job.source_id)
+    assert found is not None
+    assert (found.status, found.error, found.chunks) == ("failed", GAVE_UP, 0)
+    assert await worker.index.count("a1") == 0
+
+
+async def test_giving_up_a_question_is_visible(bus: Bus) -> None:
+    """A message that can't be grounded ends as failed on the log, once."""
+    events = await bus.client.subscribe("events.message.failed.*")
+    request = chat_request("a1", "Open?")
+    chat = Chat(bus, retriever=None)  # type: ignore[arg-type]  # giving up retrieves nothing
+    await chat.give_up(Delivered(request, 6))
+    await chat.give_up(Delivered(request, 7))
+    failed = decode((await events.next_msg(timeout=5)).data, MessageFailed)
+    assert (failed.message_id, failed.code, failed.edge) == (
+        request.message_id,
+        "server_error",
+        "edge1",
+    )
+    log = await bus.jetstream.stream_info("EVENTS")
+    assert log.state.messages == 1

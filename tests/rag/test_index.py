@@ -1,0 +1,217 @@
+"""One behaviour suite over both index engines, and what is peculiar to each."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from qdrant_client import AsyncQdrantClient
+
+from libs.runtime.ids import new_id
+from libs.runtime.settings import SettingsError
+from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
+from services.rag.index.interface import Chunk, Index
+from services.rag.index.server import ServerIndex, ensure_collection, open_server_index
+
+# The in-memory server has no payload indexes and says so; the real one has.
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
+
+EAST, NORTH, BETWEEN = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.8, 0.6, 0.0]
+
+
+def chunk(source: str = "s1", number: int = 0, agent: str = "a1", text: str = "…") -> Chunk:
+    """A chunk with little in it."""
+    return Chunk(
+        agent_id=agent, source_id=source, number=number, kind="text", title="Título", text=text
+    )
+
+
+async def open_embedded(stack: AsyncExitStack, directory: Path) -> EmbeddedIndex:
+    """Open an embedded index of three dimensions."""
+    opening = open_embedded_index(directory, collection="c", dimensions=3, flush_seconds=60)
+    return await stack.enter_async_context(opening)
+
+
+async def open_server(stack: AsyncExitStack) -> ServerIndex:
+    """Open an index on QDRANT_URL, else on qdrant-client's engine in memory."""
+    collection = new_id("test")
+    url = os.environ.get("QDRANT_URL")
+    if url:
+        opening = open_server_index(
+            url, api_key=None, timeout=10, collection=collection, dimensions=3
+        )
+        index = await stack.enter_async_context(opening)
+        client = AsyncQdrantClient(url, check_compatibility=False)
+        stack.push_async_callback(client.close)
+        stack.push_async_callback(client.delete_collection, collection)
+        return index
+    client = AsyncQdrantClient(":memory:")
+    stack.push_async_callback(client.close)
+    await ensure_collection(client, collection, 3)
+    return ServerIndex(client, collection)
+
+
+@pytest.fixture(params=["embedded", "server"])
+async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Index]:
+    """An empty index of either kind."""
+    async with AsyncExitStack() as stack:
+        if request.param == "embedded":
+            yield await open_embedded(stack, tmp_path)
+        else:
+            yield await open_server(stack)
+
+
+async def test_nearest_comes_first_with_its_cosine(index: Index) -> None:
+    """The best match is first, its score is the cosine, and the chunk comes back as it was."""
+    first, second = chunk(number=0, text="silangan"), chunk(number=1, text="hilaga ☀")
+    await index.put([first, second], [EAST, NORTH])
+    hits = await index.search("a1", BETWEEN, limit=5)
+    assert [hit.chunk for hit in hits] == [first, second]
+    assert [hit.score for hit in hits] == pytest.approx([0.8, 0.6], abs=1e-5)
+
+
+async def test_search_stays_within_the_agent(index: Index) -> None:
+    """Another agent's better match is not found, not even to fill the limit."""
+    await index.put([chunk(agent="a1"), chunk("s2", agent="a2")], [NORTH, EAST])
+    hits = await index.search("a1", EAST, limit=5)
+    assert [hit.chunk.agent_id for hit in hits] == ["a1"]
+
+
+async def test_limit_is_kept(index: Index) -> None:
+    """No more hits come back than asked for."""
+    await index.put([chunk(number=number) for number in range(5)], [EAST] * 5)
+    assert len(await index.search("a1", EAST, limit=2)) == 2
+
+
+async def test_nothing_is_found_for_an_unknown_agent(index: Index) -> None:
+    """An agent without chunks gets an empty list."""
+    assert await index.search("nobody", EAST, limit=4) == []
+    assert await index.count("nobody") == 0
+
+
+async def test_putting_again_replaces(index: Index) -> None:
+    """A chunk with the same source and number takes the place of the old one."""
+    await index.put([chunk(text="old")], [EAST])
+    await index.put([chunk(text="new")], [NORTH])
+    hits = await index.search("a1", NORTH, limit=5)
+    assert [(hit.chunk.text, round(hit.score, 3)) for hit in hits] == [("new", 1.0)]
+
+
+async def test_trim_removes_what_is_beyond(index: Index) -> None:
+    """Trimming a source keeps its first chunks and other sources."""
+    await index.put([chunk(number=number) for number in range(4)], [EAST] * 4)
+    await index.put([chunk("s2", number=3)], [EAST])
+    await index.trim("s1", keep=2)
+    left = {(hit.chunk.source_id, hit.chunk.number) for hit in await index.search("a1", EAST, 9)}
+    assert left == {("s1", 0), ("s1", 1), ("s2", 3)}
+
+
+async def test_deleting_a_source_leaves_the_others(index: Index) -> None:
+    """All chunks of a source go, those of others stay; again does no harm."""
+    await index.put([chunk(), chunk(number=1), chunk("s2")], [EAST] * 3)
+    await index.delete_source("s1")
+    await index.delete_source("s1")
+    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, 9)] == ["s2"]
+
+
+async def test_deleting_an_agent_leaves_the_others(index: Index) -> None:
+    """All chunks of an agent go, those of others stay."""
+    await index.put([chunk(), chunk("s2"), chunk("s3", agent="a2")], [EAST] * 3)
+    await index.delete_agent("a1")
+    assert (await index.count("a1"), await index.count("a2")) == (0, 1)
+
+
+async def test_ping_answers(index: Index) -> None:
+    """A working index raises nothing."""
+    await index.ping()
+
+
+async def test_server_collection_of_another_model_is_refused() -> None:
+    """A vector size that is not the collection's is one clear sentence."""
+    client = AsyncQdrantClient(":memory:")
+    await ensure_collection(client, "chunks", 3)
+    with pytest.raises(SettingsError, match=r"chunks holds vectors of 3 numbers .* makes 4"):
+        await ensure_collection(client, "chunks", 4)
+    await client.close()
+
+
+async def test_server_that_is_away_is_one_sentence() -> None:
+    """A Qdrant server that does not answer ends the start with its URL in the message."""
+    opening = open_server_index(
+        "http://127.0.0.1:9", api_key=None, timeout=1, collection="c", dimensions=3, patience=0.3
+    )
+    with pytest.raises(SettingsError, match=r"QDRANT_URL=http://127\.0\.0\.1:9 does not answer"):
+        await opening.__aenter__()
+
+
+async def test_embedded_index_of_another_model_is_refused(tmp_path: Path) -> None:
+    """A vector size that is not the shard's is one clear sentence."""
+    async with AsyncExitStack() as stack:
+        await open_embedded(stack, tmp_path)
+    other = open_embedded_index(tmp_path, collection="c", dimensions=4, flush_seconds=60)
+    with pytest.raises(SettingsError, match=r"holds vectors of 3 numbers .* makes 4"):
+        await other.__aenter__()
+
+
+async def test_embedded_index_has_one_owner(tmp_path: Path) -> None:
+    """A second opening of the directory is refused while the first lasts, and works after."""
+    async with AsyncExitStack() as stack:
+        await open_embedded(stack, tmp_path)
+        with pytest.raises(SettingsError, match="in use by another process"):
+            await open_embedded(stack, tmp_path)
+    async with AsyncExitStack() as stack:
+        await open_embedded(stack, tmp_path)
+
+
+async def test_embedded_index_is_there_after_reopening(tmp_path: Path) -> None:
+    """What was put is found by the next process."""
+    async with AsyncExitStack() as stack:
+        await (await open_embedded(stack, tmp_path)).put([chunk()], [EAST])
+    async with AsyncExitStack() as stack:
+        assert await (await open_embedded(stack, tmp_path)).count("a1") == 1
+
+
+async def test_embedded_index_flushes_while_it_is_open(tmp_path: Path) -> None:
+    """The periodic flush goes on beside reads and writes."""
+    opening = open_embedded_index(tmp_path, collection="c", dimensions=3, flush_seconds=0.01)
+    async with opening as index:
+        for number in range(50):
+            await index.put([chunk(number=number)], [EAST])
+        assert await index.count("a1") == 50
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from services.rag.index.embedded import open_embedded_index
+from services.rag.index.interface import Chunk
+
+async def main():
+    opening = open_embedded_index(Path(sys.argv[1]), collection="c", dimensions=3, flush_seconds=60)
+    async with opening as index:
+        for number in range(100):
+            chunk = Chunk(agent_id="a1", source_id="s1", number=number, kind="text",
+                          title="", text="")
+            await index.put([chunk], [[1.0, 0.0, 0.0]])
+        print("written", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_embedded_index_survives_kill_9(tmp_path: Path) -> None:
+    """After a kill -9 of its process every acknowledged chunk is found, and the lock is free."""
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WRITER, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert writer.stdout is not None
+    assert await writer.stdout.readline() == b"written\n"
+    writer.send_signal(signal.SIGKILL)
+    await writer.communicate()
+    async with AsyncExitStack() as stack:
+        assert await (await open_embedded(stack, tmp_path)).count("a1") == 100

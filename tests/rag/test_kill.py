@@ -1,0 +1,97 @@
+"""A real rag process, killed in the middle of an ingestion."""
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from libs.bus.bus import Bus
+from libs.contracts.calls import Probe, probe
+from libs.contracts.events import SourceReady
+from libs.contracts.sources import GET_SOURCE, GetSource, Source
+from services.rag.bundled_model import DIMENSIONS
+from services.rag.index.embedded import open_embedded_index
+from services.rag.settings import RagSettings
+from tests.rag.service import PATIENCE, Rag
+from tests.rag.test_sources import long_text
+
+
+@asynccontextmanager
+async def process(environment: dict[str, str]) -> AsyncIterator[Process]:
+    """Run `python -m services rag`, and end it with the block if it has not ended by then."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services", "rag", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+async def until_up(bus: Bus) -> None:
+    """Wait until a rag process answers."""
+    await bus.call(probe("rag"), Probe(), patience=PATIENCE)
+
+
+async def stop(running: Process) -> int | None:
+    """Tell a process to stop, as an orchestrator does; return its exit status."""
+    running.terminate()
+    await running.communicate()
+    return running.returncode
+
+
+async def until_half_done(rag: Rag, source_id: str) -> Source:
+    """Wait until some chunks of a source are indexed, and not yet all."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            question = GetSource(agent_id="a1", source_id=source_id)
+            source = await rag.bus.call(GET_SOURCE, question)
+            assert source.status != "ready", "too fast to be killed in the middle"
+            if source.chunks:
+                return source
+
+
+async def test_a_killed_ingestion_is_finished_by_the_next_process(
+    bus: Bus, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """After a kill -9 mid-ingestion and a restart the source is ready, each chunk there once."""
+    source = long_text(60)
+    async with Rag(bus) as rag:
+        async with process(environment) as first:
+            await until_up(bus)
+            await rag.add(source, "a1")
+            interrupted = await until_half_done(rag, source.source_id)
+            first.send_signal(signal.SIGKILL)
+        async with process(environment) as second:
+            ready = await rag.event(SourceReady, source.source_id)
+            assert isinstance(ready, SourceReady)
+            assert ready.chunks > interrupted.chunks
+            assert await stop(second) == 0
+    opening = open_embedded_index(
+        tmp_path / "data" / "index",
+        collection=RagSettings.for_a_command().index_collection,
+        dimensions=DIMENSIONS,
+        flush_seconds=60,
+    )
+    async with opening as index:
+        assert await index.count("a1") == ready.chunks
+
+
+async def test_a_second_process_on_the_same_directory_is_refused(
+    bus: Bus, environment: dict[str, str]
+) -> None:
+    """It ends at once with one sentence, and the first goes on."""
+    async with process(environment) as first:
+        await until_up(bus)
+        async with process(environment) as second:
+            _, errors = await asyncio.wait_for(second.communicate(), PATIENCE)
+            assert second.returncode == 1
+        assert b"in use by another process" in errors
+        assert b"Traceback" not in errors
+        await until_up(bus)
+        assert await stop(first) == 0

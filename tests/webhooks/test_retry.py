@@ -1,0 +1,104 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.runtime.settings import SettingsError
+from services.webhooks.retry import (
+    PUT_BACK_LONGEST,
+    SPREAD,
+    next_delay,
+    put_back_delay,
+    retry_after_seconds,
+)
+from services.webhooks.settings import WebhooksSettings
+
+NOW = datetime(2026, 1, 23, 10, 0, 0, tzinfo=UTC)
+DELAYS = (5.0, 300.0, 1800.0)
+
+
+@pytest.mark.parametrize(("attempt", "delay"), [(1, 5.0), (2, 300.0), (3, 1800.0), (4, None)])
+def test_the_schedule_is_followed_to_its_end(attempt: int, delay: float | None) -> None:
+    """Each failed attempt waits its own time; after the last one there is none."""
+    assert next_delay(DELAYS, attempt, chance=0.5) == delay
+
+
+@given(st.integers(1, 3), st.floats(0, 1))
+def test_a_delay_stays_within_the_spread(attempt: int, chance: float) -> None:
+    """Jitter moves a delay by a fifth at most."""
+    delay = next_delay(DELAYS, attempt, chance=chance)
+    assert delay == pytest.approx(DELAYS[attempt - 1], rel=SPREAD + 1e-9)
+
+
+def test_retry_after_makes_a_wait_longer_but_never_shorter() -> None:
+    """The receiver may ask for more time, within the operator's bound."""
+
+    def wait(attempt: int, asked: float) -> float | None:
+        return next_delay(DELAYS, attempt, chance=0.5, retry_after=asked, retry_after_max=100.0)
+
+    assert wait(1, asked=60.0) == 60.0
+    assert wait(1, asked=9999.0) == 100.0
+    assert wait(1, asked=1.0) == 5.0
+    assert wait(2, asked=9999.0) == 300.0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("", 0.0),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("-5", 0.0),
+        ("soon", 0.0),
+        ("²", 0.0),
+        ("1e9", 0.0),
+        ("Fri, 23 Jan 2026 10:01:00 GMT", 60.0),
+        ("Fri, 23 Jan 2026 10:01:00 -0000", 60.0),
+        ("Fri, 23 Jan 2026 09:00:00 GMT", 0.0),
+        ("9" * 400, float("inf")),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(header: str, seconds: float) -> None:
+    """Seconds or a date; what is neither means nothing."""
+    assert retry_after_seconds(header, NOW) == seconds
+
+
+def test_a_busy_endpoints_deliveries_wait_longer_each_time_up_to_a_bound() -> None:
+    """The backlog of an endpoint must not keep the queue turning."""
+    waits = [put_back_delay(times, chance=0.5) for times in range(1, 10_000, 7)]
+    assert waits == sorted(waits)
+    assert waits[0] < 2.0
+    assert waits[-1] == PUT_BACK_LONGEST
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with what every service needs."""
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1")
+    monkeypatch.setenv("MONGO_URL", "mongodb://127.0.0.1")
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_default_schedule_is_the_documented_one() -> None:
+    """Seven retries over a good day."""
+    delays = WebhooksSettings.load().webhook_retry_delays
+    assert list(delays) == [5, 300, 1800, 7200, 18000, 36000, 36000]
+    assert timedelta(seconds=sum(delays)) > timedelta(days=1)
+
+
+def test_the_schedule_can_be_set(environment: pytest.MonkeyPatch) -> None:
+    """WEBHOOK_RETRY_DELAYS: seconds, comma separated."""
+    environment.setenv("WEBHOOK_RETRY_DELAYS", "0.5, 1,2")
+    assert WebhooksSettings.load().webhook_retry_delays == (0.5, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("delays", ["soon", "5;300", "-1"])
+def test_a_schedule_that_makes_no_sense_is_refused(
+    environment: pytest.MonkeyPatch, delays: str
+) -> None:
+    """One sentence names the setting."""
+    environment.setenv("WEBHOOK_RETRY_DELAYS", delays)
+    with pytest.raises(SettingsError, match="WEBHOOK_RETRY_DELAYS"):
+        WebhooksSettings.load()
