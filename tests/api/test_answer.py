@@ -75,7 +75,7 @@ pieces = st.lists(st.text(alphabet="ab", min_size=1, max_size=3), max_size=6)
 def test_client_is_left_with_the_text_on_the_log(
     killed: list[list[str]], final: list[str], logged_by: int
 ) -> None:
-    """However often workers die, and whichever attempt was logged, the client ends with its text."""
+    """However often workers die, whichever attempt was logged: the client ends with its text."""
     attempts = [*killed, final]
     logged = "".join(attempts[min(logged_by, len(attempts) - 1)])
     answer = Answer()

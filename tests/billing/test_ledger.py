@@ -106,7 +106,7 @@ async def test_a_failed_answer_costs_nothing(ledger: Ledger, database: Database)
     assert await ledger_sum(database, account_id) == 10
 
 
-async def test_concurrent_holds_never_overdraw(ledger: Ledger, database: Database) -> None:
+async def test_concurrent_holds_never_overdraw(ledger: Ledger) -> None:
     """Of 30 messages at once on 10 credits exactly 10 are paid for."""
     account_id = await granted(ledger, 10)
     results = await asyncio.gather(
@@ -117,7 +117,7 @@ async def test_concurrent_holds_never_overdraw(ledger: Ledger, database: Databas
     assert (await ledger.balance(account_id)).available == 0
 
 
-async def test_an_account_without_credits_can_not_hold(ledger: Ledger, database: Database) -> None:
+async def test_an_account_without_credits_can_not_hold(ledger: Ledger) -> None:
     """An unknown account has no credits."""
     with pytest.raises(InsufficientCredits):
         await ledger.hold(a_hold("acc_unknown"), 1)

@@ -1,7 +1,7 @@
 """The wire form of every message, byte by byte: old and new releases share one bus.
 
-`golden.jsonl` is written by hand or by `python -m tests.contracts.write_golden`; a changed line in it
-is a changed contract, and needs a new version of the tag.
+`golden.jsonl` is written by `python -m tests.contracts.write_golden`; a changed line in it is a
+changed contract, and needs a new version of the tag.
 """
 
 from collections.abc import Iterator

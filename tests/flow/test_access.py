@@ -33,9 +33,7 @@ async def test_without_a_valid_key_nothing_works(
         assert response.json()["error"]["code"] == "invalid_api_key"
 
 
-async def test_a_publishable_key_chats_from_its_page_only(
-    widget: Client, client: Client, shop: str
-) -> None:
+async def test_a_publishable_key_chats_from_its_page_only(widget: Client, shop: str) -> None:
     """The right origin chats; another one, or none, is a 403."""
     body = {"message": "When are you open?"}
     path = f"/v1/agents/{shop}/chat"
@@ -49,8 +47,9 @@ async def test_a_publishable_key_chats_from_its_page_only(
         assert "access-control-allow-origin" not in refused.headers
 
 
+@pytest.mark.usefixtures("widget")
 async def test_preflights_are_answered_for_known_origins(
-    widget: Client, http: httpx.AsyncClient, shop: str
+    http: httpx.AsyncClient, shop: str
 ) -> None:
     """A browser may ask for the page of any publishable key, and for no other."""
     asked = {"Access-Control-Request-Method": "POST"}

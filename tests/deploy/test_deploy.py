@@ -1,0 +1,74 @@
+"""What is deployed fits the code: compose.yaml, the Dockerfile, the pins, the settings table."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from libs.runtime.serve import SERVICES
+from tests.deploy.settings_table import CLASSES, DOCUMENT, written
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    """compose.yaml, its merge keys resolved."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return loaded
+
+
+def test_compose_runs_every_service_and_server(compose: dict[str, Any]) -> None:
+    """Five services of ours, each built as itself, and the three real servers with volumes."""
+    services = compose["services"]
+    assert set(services) == {*SERVICES, "nats", "mongo", "qdrant"}
+    for name in SERVICES:
+        assert services[name]["build"]["args"]["SERVICE"] == name
+        assert set(services[name]["depends_on"]) == {"nats", "mongo", "qdrant"}
+        assert "container_name" not in services[name]  # it could not be scaled
+    for name in ("nats", "mongo", "qdrant"):
+        assert services[name]["healthcheck"]["test"]
+        assert services[name]["volumes"][0].partition(":")[0] in compose["volumes"]
+
+
+def test_compose_sets_only_known_settings(compose: dict[str, Any]) -> None:
+    """A setting that was renamed must not linger in the deployment."""
+    known = {name.upper() for settings in CLASSES.values() for name in settings.model_fields}
+    for name in SERVICES:
+        assert set(compose["services"][name]["environment"]) <= known
+
+
+def test_the_dockerfile_copies_what_exists() -> None:
+    """Every path that is copied is there, for every service."""
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert copied
+    for service in SERVICES:
+        for path in " ".join(copied).replace("${SERVICE}", service).split():
+            assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "laptop", "dev"])
+def test_requirements_are_pinned_with_hashes(name: str) -> None:
+    """Every requirement has one version and hashes, and no address of an index is named."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert pins
+    assert all("==" in pin for pin in pins)
+    assert text.count("--hash=sha256:") >= len(pins)
+    assert "://" not in text
+
+
+def test_an_image_installs_only_its_own() -> None:
+    """The web framework is the edge's, the index rag's, the Mongo server no image's."""
+    pinned = {name: (ROOT / "requirements" / f"{name}.txt").read_text() for name in SERVICES}
+    assert [name for name, text in pinned.items() if "\nlitestar==" in text] == ["api"]
+    assert [name for name, text in pinned.items() if "\nqdrant-client==" in text] == ["rag"]
+    assert not [name for name, text in pinned.items() if "\nsecantusdb==" in text]
+
+
+def test_the_settings_table_is_current() -> None:
+    """docs/operating.md lists every setting as it is; `make docs` writes it."""
+    document = DOCUMENT.read_text()
+    assert document == written(document)
