@@ -11,7 +11,7 @@ from tests.stack import Stack
 
 
 async def test_first_request(client: Client, shop: str) -> None:
-    """ "Make Your First Request" and "Handle the Response"."""
+    """The first request of the documentation and its response."""
     response = await client.request(
         "POST",
         f"/v1/agents/{shop}/chat",
