@@ -90,8 +90,12 @@ class FakeOpenAI:
         return sum(not seen.over for seen in self.chats)
 
     def resume(self) -> None:
-        """Let every stalled stream go on, and none stall from now on."""
+        """Let every stalled stream go on, and none stall until `pause`."""
         self._resumed.set()
+
+    def pause(self) -> None:
+        """Let streams stall again where their script says so."""
+        self._resumed.clear()
 
     async def until(self, condition: Callable[[Self], bool], timeout: float = 10.0) -> None:
         """Wait until something seen makes `condition(fake)` true; TimeoutError otherwise."""

@@ -45,6 +45,7 @@ async def test_text_comes_before_the_model_has_finished(
     client: Client, agent: str, model: FakeOpenAI
 ) -> None:
     """The first pieces arrive while the model is still speaking."""
+    model.pause()
     model.scripts["flow-model"] = Script(stall_after=8)
     try:
         async with client.streaming(agent, "When are you open?") as (streamed, events):
@@ -125,6 +126,7 @@ async def test_a_disconnect_does_not_lose_the_answer(
     client: Client, agent: str, model: FakeOpenAI
 ) -> None:
     """The client leaves in the middle; the conversation has the whole answer all the same."""
+    model.pause()
     model.scripts["flow-model"] = Script(stall_after=8)
     async with client.streaming(agent, "When are you open?") as (streamed, events):
         async for name, _ in events:

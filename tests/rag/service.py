@@ -16,7 +16,7 @@ from libs.contracts.message import Message, decode
 from libs.contracts.sources import CREATE_SOURCE, CreateSource, Source
 from libs.runtime.ids import new_id
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a test waits for something that must come."""
 
 
