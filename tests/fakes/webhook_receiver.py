@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-WAIT = 15.0
+WAIT = 30.0
 """Seconds that a test waits for what it expects, at most."""
 
 

