@@ -22,7 +22,7 @@ from libs.contracts.sources import (
 )
 from libs.contracts.subjects import SOURCES_SUBMITTED
 from services.rag.index.interface import Index
-from services.rag.store import SourceStore
+from services.rag.store import DELETING, SourceStore
 
 NO_SUCH_SOURCE = "This agent has no such source."
 MOST_A_PAGE = 200
@@ -48,21 +48,22 @@ class Sources:
         if source is None:
             raise FaultError("conflict", "This source id is taken.", "source_id")
         if source.status == "queued":
-            await self.submit(source.agent_id, source.id)
+            job = SourceSubmitted(agent_id=source.agent_id, source_id=source.id)
+            await self._submit(job, source.status)
         return source
-
-    async def submit(self, agent_id: str, source_id: str) -> None:
-        """Have the index brought in line with what the store says of a source."""
-        job = SourceSubmitted(agent_id=agent_id, source_id=source_id)
-        await self._bus.send(SOURCES_SUBMITTED, job, message_id=f"submitted_{source_id}")
 
     async def submit_unfinished(self) -> None:
         """Submit what a process left half done when it died between storing and publishing.
 
         What has its job already is submitted twice; the second finds nothing left to do.
         """
-        async for agent_id, source_id in self._store.unfinished():
-            await self.submit(agent_id, source_id)
+        async for job, status in self._store.unfinished():
+            await self._submit(job, status)
+
+    async def _submit(self, job: SourceSubmitted, status: str) -> None:
+        """Have the index brought in line with what the store says of a source."""
+        # One job a status: the stream must not take a deletion for the submission just before it.
+        await self._bus.send(SOURCES_SUBMITTED, job, message_id=f"{status}_{job.source_id}")
 
     async def list(self, request: ListSources) -> SourcePage:
         """Return an agent's sources, newest first."""
@@ -96,6 +97,9 @@ class Sources:
     async def _take_out(self, agent_id: str, source_id: str) -> bool:
         if not await self._store.hide(agent_id, source_id):
             return False
+        # Should the rest fail here, with the index away or this process killed, the job does it.
+        job = SourceSubmitted(agent_id=agent_id, source_id=source_id)
+        await self._submit(job, DELETING)
         await self.clean_up(source_id)
         return True
 

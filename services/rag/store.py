@@ -8,7 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from libs.contracts.sources import CreateSource, Source, SourceRow, SourceStatus
+from libs.contracts.sources import (
+    CreateSource,
+    Source,
+    SourceRow,
+    SourceStatus,
+    SourceSubmitted,
+)
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database, DuplicateError
 
@@ -133,11 +139,12 @@ class SourceStore:
         """Say whether an agent was deleted lately."""
         return await self._deleted_agents.find_one({"_id": agent_id}) is not None
 
-    async def unfinished(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield agent id and source id of everything that is not in its final state."""
-        found = self._sources.find({"status": {"$in": _UNFINISHED}}, {"agent_id": 1})
+    async def unfinished(self) -> AsyncIterator[tuple[SourceSubmitted, str]]:
+        """Yield the job and the status of everything that is not in its final state."""
+        found = self._sources.find({"status": {"$in": _UNFINISHED}}, {"agent_id": 1, "status": 1})
         async for document in found:
-            yield document["agent_id"], document["_id"]
+            job = SourceSubmitted(agent_id=document["agent_id"], source_id=document["_id"])
+            yield job, document["status"]
 
     async def _change(
         self, source_id: str, during: list[SourceStatus], change: dict[str, Any]

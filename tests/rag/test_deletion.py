@@ -14,7 +14,7 @@ from libs.contracts.message import decode
 from libs.contracts.sources import DeleteSource, SourceSubmitted
 from libs.runtime.mongo import Database
 from services.rag.handlers import Chat
-from services.rag.index.embedded import open_embedded_index
+from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk, Index
 from services.rag.ingest import GAVE_UP, Ingestion, Sizes
 from services.rag.sources import Sources
@@ -51,6 +51,17 @@ class HaltingEmbedder:
         """It always works."""
 
 
+class AbsentIndex(EmbeddedIndex):
+    """An index that can't be reached when a source is to be removed from it."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def delete_source(self, source_id: str) -> None:
+        """Fail as a server does that is away."""
+        raise ConnectionError(source_id)
+
+
 class Worker:
     """What a rag process is made of, without its subscriptions."""
 
@@ -67,6 +78,10 @@ class Worker:
         """Add a source of several batches; return its job."""
         source = await self.sources.create(msgspec.structs.replace(long_text(4), agent_id=agent_id))
         return SourceSubmitted(agent_id=agent_id, source_id=source.id)
+
+    async def jobs(self) -> int:
+        """How many ingestion jobs wait on the bus; nothing takes them in these tests."""
+        return (await self.bus.jetstream.stream_info("SOURCES")).state.messages
 
     async def begin(self, job: SourceSubmitted) -> asyncio.Task[None]:
         """Start the job and wait until its first batch is in the index."""
@@ -133,16 +148,36 @@ async def test_a_job_whose_worker_died_leaves_nothing(worker: Worker, delete: De
 
 
 async def test_a_deletion_that_was_cut_off_is_finished(worker: Worker) -> None:
-    """A process that died after hiding a source leaves a job for the next start."""
+    """A process that died after hiding a source leaves it to a job of the next start.
+
+    That job counts although the source was submitted, as a new one, only just before.
+    """
     job = await worker.create("a1")
     worker.embedder.go_on.set()
     await worker.ingestion.ingest(Delivered(job, 1))
     assert await worker.store.hide("a1", job.source_id)
     assert await worker.store.get("a1", job.source_id) is None
-    assert [one async for one in worker.store.unfinished()] == [("a1", job.source_id)]
+    assert await worker.jobs() == 1
+    await worker.sources.submit_unfinished()
+    assert await worker.jobs() == 2
     await worker.ingestion.ingest(Delivered(job, 1))
     assert await worker.index.count("a1") == 0
     assert [one async for one in worker.store.unfinished()] == []
+
+
+async def test_a_deletion_without_the_index_is_a_job(worker: Worker) -> None:
+    """When the chunks can't be removed now, nobody sees the source and a job removes them."""
+    job = await worker.create("a1")
+    worker.embedder.go_on.set()
+    await worker.ingestion.ingest(Delivered(job, 1))
+    cut_off = Sources(worker.store, AbsentIndex(), worker.bus)
+    with pytest.raises(ConnectionError):
+        await cut_off.delete(DeleteSource(agent_id="a1", source_id=job.source_id))
+    assert await worker.store.get("a1", job.source_id) is None
+    assert await worker.jobs() == 2
+    await worker.ingestion.ingest(Delivered(job, 1))
+    assert await worker.index.count("a1") == 0
+    assert await worker.store.find(job.source_id) is None
 
 
 async def test_fewer_chunks_than_the_attempt_before(worker: Worker) -> None:
@@ -188,5 +223,6 @@ async def test_giving_up_a_question_is_visible(bus: Bus) -> None:
         "server_error",
         "edge1",
     )
+    await events.unsubscribe()  # a drain would wait for the second publication to be read
     log = await bus.jetstream.stream_info("EVENTS")
     assert log.state.messages == 1

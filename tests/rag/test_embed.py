@@ -5,6 +5,7 @@ import subprocess
 import sys
 from math import hypot
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import OpenAIError
@@ -117,6 +118,22 @@ async def test_server_vectors_are_in_order_and_of_length_one() -> None:
         assert both[0] != both[1]
         assert [hypot(*vector) for vector in both] == pytest.approx([1.0, 1.0])
         assert fake.requests[-1].headers["authorization"] == "Bearer sk-test"
+
+
+class Unscaled(FakeOpenAI):
+    """A server whose vectors are plain numbers, three times as long as they should be."""
+
+    def _embed(self, body: dict[str, Any]) -> dict[str, Any]:
+        answer = super()._embed({**body, "encoding_format": "float"})
+        for item in answer["data"]:
+            item["embedding"] = [3 * number for number in item["embedding"]]
+        return answer
+
+
+async def test_vectors_of_any_length_are_scaled() -> None:
+    """Scores are cosines although the server does not scale its vectors."""
+    async with Unscaled(dimensions=16) as fake, open_fake(fake) as embeddings:
+        assert hypot(*await embeddings.embed_question("text")) == pytest.approx(1.0)
 
 
 async def test_a_changed_vector_size_is_an_error() -> None:
