@@ -39,9 +39,9 @@ class Image:
 
 # The images of compose.yaml, which a test compares with these.
 IMAGES: dict[Name, Image] = {
-    "nats": Image("nats:2.12", 4222, "-js", "Server is ready", "nats://{host}:{port}"),
+    "nats": Image("nats:2.15-alpine", 4222, "-js", "Server is ready", "nats://{host}:{port}"),
     "mongo": Image("mongo:8.0", 27017, "", "Waiting for connections", "mongodb://{host}:{port}/"),
-    "qdrant": Image("qdrant/qdrant:v1.16.0", 6333, "", "listening on 6333", "http://{host}:{port}"),
+    "qdrant": Image("qdrant/qdrant:v1.20.0", 6333, "", "listening on 6333", "http://{host}:{port}"),
 }
 
 

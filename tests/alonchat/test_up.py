@@ -1,6 +1,7 @@
 """`alonchat up` on real servers and services, one process each."""
 
 import asyncio
+import json
 import os
 import shlex
 import signal
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from alonchat import demo, env_file
+from alonchat.embedded import free_port
 from alonchat.settings import StackSettings
 from libs.bus.bus import open_bus
 from libs.contracts.accounts import LIST_ACCOUNTS, ListAccounts
@@ -61,6 +63,14 @@ def settings_of(stack: Installed, directory: Path) -> StackSettings:
     """Return the settings of a start on another directory that uses this stack's servers."""
     settings = StackSettings.load()
     return settings.model_copy(update={"port": stack.port, "data_dir": directory})
+
+
+def printed(stack: Installed, *arguments: str) -> dict[str, Any]:
+    """Run a command with --json and return the document."""
+    result = alonchat(*arguments, "--json", env=stack.env)
+    assert result.returncode == 0, result.stdout
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
 
 
 async def accounts(nats_url: str) -> set[str]:
@@ -118,9 +128,31 @@ def test_doctor_finds_the_stack_well(stack: Installed) -> None:
     assert "FAIL" not in result.stdout
 
 
+def test_an_account_is_opened_listed_changed_and_granted(stack: Installed) -> None:
+    """The account commands as a script uses them, with their JSON."""
+    opened = printed(stack, "account", "create", "--name", "Ana", "--plan", "pro", "--credits", "7")
+    assert opened["secret_key"].startswith("sk_")
+    account = opened["account"]["id"]
+    changed = printed(
+        stack, "account", "set-plan", account, "enterprise", "--requests-per-minute", "900"
+    )
+    assert (changed["plan"], changed["requests_per_minute"]) == ("enterprise", 900)
+    granted = printed(stack, "account", "grant", account, "5", "--note", "thanks")
+    assert granted["balance"] == 12
+    newest = printed(stack, "account", "list")["accounts"][0]
+    assert (newest["account"]["id"], newest["balance"]["balance"]) == (account, 12)
+
+
+def test_an_account_that_is_not_there_is_said(stack: Installed) -> None:
+    """A service's refusal keeps its code."""
+    result = alonchat("account", "set-plan", "acc_none", "pro", "--json", env=stack.env)
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["error"]["code"] == "not_found"
+
+
 def test_a_second_start_on_the_directory_is_refused(stack: Installed) -> None:
     """A second instance gets one sentence that names the first one's process."""
-    result = alonchat("up", env=environment(stack.directory, PORT="1") | {"PORT": "18431"})
+    result = alonchat("up", env=environment(stack.directory, PORT=str(free_port())))
     assert result.returncode == 1
     assert f"Another stack (process {stack.process.pid}) is running" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -1,6 +1,8 @@
 """What is deployed fits the code: compose.yaml, the Dockerfile, the pins, the settings table."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 import yaml
 
 from libs.runtime.serve import SERVICES
+from tests import servers
 from tests.deploy.settings_table import CLASSES, DOCUMENT, written
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +34,21 @@ def test_compose_runs_every_service_and_server(compose: dict[str, Any]) -> None:
     for name in ("nats", "mongo", "qdrant"):
         assert services[name]["healthcheck"]["test"]
         assert services[name]["volumes"][0].partition(":")[0] in compose["volumes"]
+
+
+def test_compose_fits_the_specification() -> None:
+    """The schema of the Compose specification accepts the file."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    result = subprocess.run(
+        [*command, str(ROOT / "compose.yaml")], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_tests_and_compose_use_the_same_images(compose: dict[str, Any]) -> None:
+    """Where the images are present, the tests run on what is deployed."""
+    used = {name: image.tag for name, image in servers.IMAGES.items()}
+    assert used == {name: compose["services"][name]["image"] for name in used}
 
 
 def test_compose_sets_only_known_settings(compose: dict[str, Any]) -> None:
