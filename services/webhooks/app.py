@@ -35,7 +35,6 @@ async def run() -> AsyncIterator[None]:
                 resolver,
                 allow_private=settings.webhooks_allow_private,
                 connect_timeout=settings.webhook_connect_timeout,
-                max_connections=settings.webhook_concurrency,
             ) as client,
             open_bus(settings.nats_url, "webhooks", settings.nats_replicas) as bus,
         ):

@@ -68,16 +68,14 @@ class Dispatcher:
         self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome
     ) -> None:
         _log_attempt(delivery, outcome)
+        if outcome.delivered:
+            return
         # Until it is kept: what goes back to the queue during an outage would be sent again.
         async for keeping in retry_context(on=OUTAGES, attempts=None, timeout=None, wait_max=3.0):
             with keeping:
-                await self._follow_up(endpoint, delivery, outcome)
+                await self._failed(endpoint, delivery, outcome)
 
-    async def _follow_up(
-        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome
-    ) -> None:
-        if outcome.delivered:
-            return
+    async def _failed(self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome) -> None:
         if outcome.gone:
             await self._endpoints.disable(endpoint)
             return

@@ -17,8 +17,14 @@ from httpcore import AsyncNetworkBackend, AsyncNetworkStream
 from services.webhooks.resolve import ResolveError, Resolver
 from services.webhooks.safe_url import is_public
 
-IDLE_CONNECTIONS = 200
-IDLE_SECONDS = 30.0
+POOLS = 64
+"""A pool looks at each of its connections for every request, so there are many small ones."""
+IDLE_CONNECTIONS = 8
+"""Connections that each pool keeps for the next request."""
+IDLE_SECONDS = 4.0
+"""Less than the five seconds after which common servers close an idle connection: a request that
+meets the closing is a failed attempt.
+"""
 
 
 class UnsafeAddress(httpcore.ConnectError):
@@ -72,17 +78,31 @@ class SafeTransport(httpx.AsyncHTTPTransport):
     the checked address instead would pool connections of different hosts together.)
     """
 
-    def __init__(
-        self, backend: AsyncNetworkBackend, tls: ssl.SSLContext, max_connections: int
-    ) -> None:
+    def __init__(self, backend: AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
-            max_connections=max_connections,
+            max_connections=None,  # lanes.py limits what is under way
             max_keepalive_connections=IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,
             network_backend=backend,
         )
+
+
+class ManyPools(httpx.AsyncBaseTransport):
+    """Spreads the endpoints over a fixed number of pools; an endpoint is always in the same one."""
+
+    def __init__(self, backend: AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
+        self._pools = [SafeTransport(backend, tls) for _ in range(POOLS)]
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send with the endpoint's pool."""
+        return await self._pools[hash(str(request.url)) % POOLS].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for pool in self._pools:
+            await pool.aclose()
 
 
 @asynccontextmanager
@@ -91,7 +111,6 @@ async def open_client(
     *,
     allow_private: bool,
     connect_timeout: float,
-    max_connections: int,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Hand out the client for deliveries: it follows no redirect and uses no proxy.
@@ -101,9 +120,8 @@ async def open_client(
     # Endpoints of different owners can share a host; one's cookie must not reach the other.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     backend = CheckedBackend(resolver, allow_private=allow_private)
-    transport = SafeTransport(backend, tls or httpx.create_ssl_context(), max_connections)
     async with httpx.AsyncClient(
-        transport=transport,
+        transport=ManyPools(backend, tls or httpx.create_ssl_context()),
         timeout=httpx.Timeout(None, connect=connect_timeout),
         cookies=no_cookies,
         follow_redirects=False,

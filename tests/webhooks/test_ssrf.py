@@ -135,9 +135,7 @@ async def test_no_spelling_of_a_private_target_is_connected_to(
     url: str, resolver: Resolver
 ) -> None:
     """The check at connect time stands alone: nothing goes out even if creation let it pass."""
-    async with open_client(
-        resolver, allow_private=False, connect_timeout=2.0, max_connections=1
-    ) as client:
+    async with open_client(resolver, allow_private=False, connect_timeout=2.0) as client:
         with pytest.raises((httpx.ConnectError, httpx.InvalidURL)) as refusal:
             await client.post(url)
     cause = refusal.value.__cause__
@@ -176,9 +174,7 @@ async def test_a_name_that_turns_private_is_refused_at_connect_time(
     """DNS rebinding: what is connected to is what was checked, so the second answer is refused."""
     resolver = Rebinding(["8.8.8.8"], second)
     assert all(map(is_public, await resolver.addresses("rebind.example", None)))
-    async with open_client(
-        resolver, allow_private=False, connect_timeout=2.0, max_connections=1
-    ) as client:
+    async with open_client(resolver, allow_private=False, connect_timeout=2.0) as client:
         with pytest.raises(httpx.ConnectError, match="not public"):
             await client.post(receiver.url("/hook").replace("127.0.0.1", "rebind.example"))
     assert receiver.received == []
@@ -189,9 +185,7 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer(
 ) -> None:
     """A name with several addresses is reachable while one of them is."""
     resolver = Rebinding(["127.0.0.2", "127.0.0.1"])
-    async with open_client(
-        resolver, allow_private=True, connect_timeout=2.0, max_connections=1
-    ) as client:
+    async with open_client(resolver, allow_private=True, connect_timeout=2.0) as client:
         answer = await client.post(receiver.url("/hook").replace("127.0.0.1", "two.example"))
     assert answer.status_code == 200
 
@@ -209,7 +203,6 @@ async def test_tls_is_checked_against_the_name_not_the_address() -> None:
             Rebinding(["127.0.0.1"], ["127.0.0.1"]),
             allow_private=True,
             connect_timeout=5.0,
-            max_connections=1,
             tls=trusting,
         ) as client,
     ):
