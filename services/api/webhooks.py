@@ -32,7 +32,10 @@ class CreatedWebhook(msgspec.Struct, kw_only=True):
 
 
 class WebhookView(msgspec.Struct, kw_only=True):
-    """An endpoint, its secret and header values masked."""
+    """An endpoint, its secret and header values masked.
+
+    `disabled`: it answered 410 Gone, and nothing is sent to it any more.
+    """
 
     id: str
     name: str
@@ -41,6 +44,7 @@ class WebhookView(msgspec.Struct, kw_only=True):
     description: str
     custom_headers: dict[str, str]
     secret_key: str
+    disabled: bool
     created_at: datetime
 
 
@@ -110,5 +114,6 @@ def view(endpoint: contract.Endpoint) -> WebhookView:
         description=endpoint.description,
         custom_headers=endpoint.custom_headers,
         secret_key=endpoint.secret_key,
+        disabled=endpoint.disabled,
         created_at=endpoint.created_at,
     )

@@ -114,6 +114,7 @@ async def test_webhooks_are_created_listed_masked_and_deleted(
     assert created["secret_key"].startswith("whsec_")
     (listed,) = (await client.get(path))["items"]
     assert created["secret_key"] not in str(listed)
+    assert listed["disabled"] is False
     await client.chat(shop, "Hello")
     received = await receiver.wait_for("/crm", 3)
     assert {json.loads(delivery.body)["event"] for delivery in received} == set(body["events"])
