@@ -4,6 +4,8 @@ msgspec decodes only the fields that matter; the client's own chunk objects cost
 everything else that happens to a token.
 """
 
+from typing import Any
+
 import msgspec
 
 from services.llm.answerer import Ending
@@ -31,7 +33,7 @@ class _Usage(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
@@ -71,7 +73,7 @@ class StreamReader:
             chunk = _decoder.decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Failed("upstream_error", "a chunk can't be read") from error
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if chunk.error:
             raise Failed("upstream_error", "the stream says error")
         self._usage = chunk.usage or self._usage
         return "".join(map(self._choose, chunk.choices or ()))

@@ -241,6 +241,8 @@ class FakeOpenAI:
     async def _misbehave(self, sent: int, script: Script, send: Send) -> bool:
         """Do what the script has for after `sent` tokens; False when the stream is over by it."""
         if sent == script.stall_after:
+            async with self._changed:
+                self._changed.notify_all()
             await self._resumed.wait()
         if sent == script.malformed_after:
             await send(_part(b'data: {"choices": [{"delta": {"content": "brok\n\n'))

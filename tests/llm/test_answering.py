@@ -189,3 +189,16 @@ async def test_answered_message_given_up_stays_answered(llm: Llm) -> None:
     await llm.watch.until_ended(times=2)
     [outcome] = llm.watch.logged
     assert isinstance(outcome, MessageSent)
+
+
+async def test_many_answers_are_generated_at_once(llm: Llm) -> None:
+    """No connection pool on the way holds answers back that the concurrency allows."""
+    many = 120
+    llm.upstream.default = Script(tokens=3, stall_after=1)
+    await llm.start()
+    for _ in range(many):
+        await llm.ask(a_grounded())
+    await llm.upstream.until(lambda fake: sum(seen.sent for seen in fake.chats) == many)
+    llm.upstream.resume()
+    await llm.watch.until_ended(times=many)
+    assert all(isinstance(outcome, MessageSent) for outcome in llm.watch.logged)

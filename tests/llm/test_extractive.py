@@ -30,7 +30,7 @@ async def test_extractive_answer_streams_like_any_other(llm: Llm) -> None:
 
 async def test_unanswerable_question_gets_an_honest_answer(llm: Llm) -> None:
     """Below the threshold it says that it does not know, and shows what it looked at."""
-    await llm.start(no_answer_text=UNKNOWN)
+    await llm.start(no_answer_text=f" {UNKNOWN}\n")
     await llm.ask(a_grounded(model=NAME, confidence=0.2))
     assert isinstance(await llm.watch.until_ended(), MessageSent)
     assert "".join(llm.watch.texts()) == UNKNOWN

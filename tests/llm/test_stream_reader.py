@@ -51,6 +51,12 @@ def test_what_is_no_answer_is_refused(line: bytes, code: str) -> None:
     assert failed.value.code == code
 
 
+def test_error_in_the_stream_is_told_from_an_unreadable_chunk() -> None:
+    """The log can tell a server that failed from one that speaks another language."""
+    with pytest.raises(Failed, match="says error"):
+        StreamReader().feed(b'data: {"error": {"message": "no"}}\n')
+
+
 def test_stream_without_finish_reason_broke_off() -> None:
     """[DONE] alone does not make an answer complete."""
     reader = StreamReader()
