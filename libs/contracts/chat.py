@@ -4,6 +4,9 @@ from datetime import datetime
 
 from libs.contracts.message import Message, Part
 
+EXTRACTIVE = "extractive"
+"""The model of answers that are quoted from the sources; no language model is asked."""
+
 
 class Exchange(Part, frozen=True, kw_only=True):
     """A question of the conversation so far and the answer it got."""

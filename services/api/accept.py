@@ -13,7 +13,7 @@ import structlog
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError, ServiceUnavailable
 from libs.contracts import billing, subjects
-from libs.contracts.chat import AgentProfile, ChatRequested, Exchange
+from libs.contracts.chat import EXTRACTIVE, AgentProfile, ChatRequested, Exchange
 from libs.contracts.events import ConversationStarted, MessageFailed, MessageReceived, outcome_id
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id, new_secret
@@ -30,9 +30,6 @@ from services.api.store.conversations import (
 )
 
 log = structlog.get_logger()
-
-EXTRACTIVE = "extractive"
-"""The model of answers that are quoted from the sources; no language model is asked."""
 
 
 @dataclass(frozen=True)

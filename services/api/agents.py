@@ -11,8 +11,8 @@ from libs.contracts.events import AgentDeleted
 from libs.runtime.clock import now
 from services.api.auth import Caller
 from services.api.cache import Directory
-from services.api.chat import find_agent
 from services.api.errors import Conflict
+from services.api.own_agent import find_agent
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent, Agents
@@ -80,46 +80,38 @@ async def list_agents(
 
 
 @get("/v1/agents/{agent_id:str}", summary="Get an agent", tags=["Agents"])
-async def get_agent(
-    agent_id: str, request: Request[Caller, str, Any], directory: Directory
-) -> AgentView:
+async def get_agent(agent: Agent) -> AgentView:
     """Get one agent."""
-    request.user.require_secret()
-    return view(await find_agent(directory, request.user, agent_id))
+    return view(agent)
 
 
 @patch("/v1/agents/{agent_id:str}", summary="Update an agent", tags=["Agents"])
 async def update_agent(
-    agent_id: str,
+    agent: Agent,
     data: UpdateAgent,
     request: Request[Caller, str, Any],
     agents: Agents,
     directory: Directory,
 ) -> AgentView:
     """Change an agent. The next message gets the new settings, on every replica."""
-    request.user.require_secret()
-    await find_agent(directory, request.user, agent_id)
     changes = {
         name: value
         for name, value in msgspec.structs.asdict(data).items()
         if value is not msgspec.UNSET
     }
-    await agents.update(agent_id, changes)
-    await directory.changed(agent_id)
-    return view(await find_agent(directory, request.user, agent_id))
+    await agents.update(agent.id, changes)
+    await directory.changed(agent.id)
+    return view(await find_agent(directory, request.user, agent.id))
 
 
 @delete("/v1/agents/{agent_id:str}", summary="Delete an agent", tags=["Agents"])
 async def delete_agent(
-    agent_id: str,
-    request: Request[Caller, str, Any],
+    agent: Agent,
     agents: Agents,
     directory: Directory,
     bus: Bus,
 ) -> None:
     """Delete an agent with its sources, keys, webhooks and conversations."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     # The event first: when the process dies between the two, repeating the request finishes it.
     await bus.emit(
         AgentDeleted(

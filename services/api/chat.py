@@ -10,10 +10,10 @@ from services.api import sse
 from services.api.accept import Acceptance, Accepted, Question
 from services.api.auth import Caller
 from services.api.cache import Directory
-from services.api.errors import InvalidRequest, NotFound
+from services.api.errors import InvalidRequest
+from services.api.own_agent import find_agent
 from services.api.relay import ChatResponse, Relay
 from services.api.settings import ApiSettings
-from services.api.store.agents import Agent
 
 
 class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -60,14 +60,6 @@ async def send_message(
             headers=sse.HEADERS | _id_headers(accepted),
         )
     return Response(await relay.whole(accepted), headers=_id_headers(accepted))
-
-
-async def find_agent(directory: Directory, caller: Caller, agent_id: str) -> Agent:
-    """Return an agent that the caller may use. Raises NotFound for all others."""
-    agent = await directory.agent(agent_id)
-    if agent is None or agent.account_id != caller.account.id or not caller.may_use(agent_id):
-        raise NotFound("agent")
-    return agent
 
 
 def check(body: ChatBody, settings: ApiSettings) -> Question:

@@ -9,11 +9,10 @@ from litestar.params import Parameter
 
 from libs.contracts.chat import SourceUsed
 from services.api.auth import Caller
-from services.api.cache import Directory
-from services.api.chat import find_agent
 from services.api.errors import ErrorDetail, NotFound
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
+from services.api.store.agents import Agent
 from services.api.store.conversations import Conversation, Conversations, Message
 
 
@@ -92,16 +91,12 @@ async def get_conversation(
     tags=["Conversations"],
 )
 async def list_conversations(
-    agent_id: str,
-    request: Request[Caller, str, Any],
-    directory: Directory,
+    agent: Agent,
     conversations: Conversations,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ConversationRow]:
     """List conversations, newest first."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     found, next_cursor = await conversations.page(agent.id, cursor, limit)
     rows = [
         ConversationRow(

@@ -2,17 +2,16 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import delete, get, post
 
-from services.api.auth import Caller
 from services.api.cache import Directory
-from services.api.chat import find_agent
 from services.api.errors import Conflict, InvalidRequest, NotFound
 from services.api.paging import Page, page
 from services.api.settings import ApiSettings
+from services.api.store.agents import Agent
 from services.api.store.keys import Key, Keys, KeyType
 
 ORIGIN = re.compile(r"\*|https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
@@ -52,16 +51,13 @@ class CreatedKey(KeyView, kw_only=True):
 
 @post("/v1/agents/{agent_id:str}/keys", summary="Create a key", tags=["Keys"])
 async def create_key(
-    agent_id: str,
+    agent: Agent,
     data: CreateKey,
-    request: Request[Caller, str, Any],
     directory: Directory,
     keys: Keys,
     settings: ApiSettings,
 ) -> CreatedKey:
     """Create a key of this agent. `key` is shown this one time."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     origins = check_origins(data, settings.origins_per_key)
     if len(await keys.of_agent(agent.id)) >= settings.keys_per_agent:
         raise Conflict(f"An agent has at most {settings.keys_per_agent} keys. Revoke one first.")
@@ -71,22 +67,14 @@ async def create_key(
 
 
 @get("/v1/agents/{agent_id:str}/keys", summary="List keys", tags=["Keys"])
-async def list_keys(
-    agent_id: str, request: Request[Caller, str, Any], directory: Directory, keys: Keys
-) -> Page[KeyView]:
+async def list_keys(agent: Agent, keys: Keys) -> Page[KeyView]:
     """List the keys of this agent, newest first, masked."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     return page([view(key) for key in await keys.of_agent(agent.id)], None)
 
 
 @delete("/v1/agents/{agent_id:str}/keys/{key_id:str}", summary="Revoke a key", tags=["Keys"])
-async def revoke_key(
-    agent_id: str, key_id: str, request: Request[Caller, str, Any], directory: Directory, keys: Keys
-) -> None:
+async def revoke_key(agent: Agent, key_id: str, directory: Directory, keys: Keys) -> None:
     """Revoke a key; no request with it is accepted any more, on any replica."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     if not await keys.revoke(agent.id, key_id):
         raise NotFound("key")
     await directory.changed(key_id)

@@ -1,20 +1,18 @@
 """/v1/agents/{agent_id}/sources: what an agent knows. rag owns them; the edge asks it."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import delete, get, post
 
 from libs.bus.bus import Bus
 from libs.contracts import sources as contract
 from libs.contracts.sources import Source, SourceRow, SourceStatus, SourceType
 from libs.runtime.ids import new_id
-from services.api.auth import Caller
-from services.api.cache import Directory
-from services.api.chat import find_agent
 from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.store.agents import Agent
 
 Title = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -52,15 +50,11 @@ class SourceContent(SourceView, kw_only=True, omit_defaults=True):
 
 @post("/v1/agents/{agent_id:str}/sources", summary="Add a source", tags=["Sources"])
 async def create_source(
-    agent_id: str,
+    agent: Agent,
     data: CreateSource,
-    request: Request[Caller, str, Any],
-    directory: Directory,
     bus: Bus,
 ) -> SourceView:
     """Add a source; it is indexed in the background, see its `status`."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     check(data)
     command = contract.CreateSource(
         source_id=new_id("src"),
@@ -77,16 +71,12 @@ async def create_source(
 
 @get("/v1/agents/{agent_id:str}/sources", summary="List sources", tags=["Sources"])
 async def list_sources(
-    agent_id: str,
-    request: Request[Caller, str, Any],
-    directory: Directory,
+    agent: Agent,
     bus: Bus,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[SourceView]:
     """List sources, newest first, without their content."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     question = contract.ListSources(agent_id=agent.id, cursor=cursor, limit=limit)
     found = await bus.call(contract.LIST_SOURCES, question)
     return page([view(source) for source in found.items], found.next_cursor)
@@ -94,15 +84,11 @@ async def list_sources(
 
 @get("/v1/agents/{agent_id:str}/sources/{source_id:str}", summary="Get a source", tags=["Sources"])
 async def get_source(
-    agent_id: str,
+    agent: Agent,
     source_id: str,
-    request: Request[Caller, str, Any],
-    directory: Directory,
     bus: Bus,
 ) -> SourceContent:
     """Get one source with its content and status."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     source = await bus.call(
         contract.GET_SOURCE, contract.GetSource(agent_id=agent.id, source_id=source_id)
     )
@@ -118,15 +104,11 @@ async def get_source(
     "/v1/agents/{agent_id:str}/sources/{source_id:str}", summary="Delete a source", tags=["Sources"]
 )
 async def delete_source(
-    agent_id: str,
+    agent: Agent,
     source_id: str,
-    request: Request[Caller, str, Any],
-    directory: Directory,
     bus: Bus,
 ) -> None:
     """Delete a source; no answer uses it any more."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     await bus.call(
         contract.DELETE_SOURCE, contract.DeleteSource(agent_id=agent.id, source_id=source_id)
     )

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
+from litestar.router import Router
 from litestar.types import ASGIApp
 
 from libs.bus.bus import Bus
@@ -19,6 +20,7 @@ from services.api.errors import respond
 from services.api.key_usage import KeyUsage
 from services.api.limits import RateLimiter
 from services.api.middleware import Edge, add_headers, json_only
+from services.api.own_agent import managed_agent
 from services.api.relay import Relay
 from services.api.replies import Replies
 from services.api.settings import ApiSettings
@@ -35,8 +37,6 @@ ROUTES = (
     agents.get_agent,
     agents.update_agent,
     agents.delete_agent,
-    sources.create_source,
-    sources.list_sources,
     sources.get_source,
     sources.delete_source,
     keys.create_key,
@@ -86,9 +86,18 @@ def build(
         usage=usage,
         visitor_requests_per_minute=settings.visitor_requests_per_minute,
     )
+    # A source may be larger than any other body. One path's handlers are registered together.
+    larger = Router(
+        path="/",
+        route_handlers=[sources.create_source, sources.list_sources],
+        request_max_body_size=settings.max_source_bytes,
+    )
     app = Litestar(
-        route_handlers=[*ROUTES, assets_router()],
-        dependencies={name: _provide(value) for name, value in given.items()},
+        route_handlers=[*ROUTES, larger, assets_router()],
+        dependencies={
+            **{name: _provide(value) for name, value in given.items()},
+            "agent": Provide(managed_agent),
+        },
         middleware=[authentication],
         guards=[json_only],
         before_send=[add_headers],

@@ -1,17 +1,15 @@
 """/v1/agents/{agent_id}/webhooks: endpoints for events. webhooks owns them; the edge asks it."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import delete, get, post
 
 from libs.bus.bus import Bus
 from libs.contracts import webhooks as contract
-from services.api.auth import Caller
-from services.api.cache import Directory
-from services.api.chat import find_agent
 from services.api.paging import Page, page
+from services.api.store.agents import Agent
 
 
 class CreateWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -50,15 +48,11 @@ class WebhookView(msgspec.Struct, kw_only=True):
 
 @post("/v1/agents/{agent_id:str}/webhooks", summary="Create a webhook", tags=["Webhooks"])
 async def create_webhook(
-    agent_id: str,
+    agent: Agent,
     data: CreateWebhook,
-    request: Request[Caller, str, Any],
-    directory: Directory,
     bus: Bus,
 ) -> CreatedWebhook:
     """Send an agent's events to a URL."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     command = contract.CreateEndpoint(
         account_id=agent.account_id,
         agent_id=agent.id,
@@ -73,12 +67,8 @@ async def create_webhook(
 
 
 @get("/v1/agents/{agent_id:str}/webhooks", summary="List webhooks", tags=["Webhooks"])
-async def list_webhooks(
-    agent_id: str, request: Request[Caller, str, Any], directory: Directory, bus: Bus
-) -> Page[WebhookView]:
+async def list_webhooks(agent: Agent, bus: Bus) -> Page[WebhookView]:
     """List the endpoints of an agent, newest first, masked."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     found = await bus.call(contract.LIST_ENDPOINTS, contract.ListEndpoints(agent_id=agent.id))
     return page([view(endpoint) for endpoint in found.items], None)
 
@@ -89,15 +79,11 @@ async def list_webhooks(
     tags=["Webhooks"],
 )
 async def delete_webhook(
-    agent_id: str,
+    agent: Agent,
     webhook_id: str,
-    request: Request[Caller, str, Any],
-    directory: Directory,
     bus: Bus,
 ) -> None:
     """Delete an endpoint; what still waits for it is dropped."""
-    request.user.require_secret()
-    agent = await find_agent(directory, request.user, agent_id)
     await bus.call(
         contract.DELETE_ENDPOINT,
         contract.DeleteEndpoint(agent_id=agent.id, endpoint_id=webhook_id),

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from libs.contracts.chat import EXTRACTIVE
+
 DEFAULT_PRICES: Mapping[str, int] = {
-    # no model: the extractive answerer
-    "extractive": 1,
+    EXTRACTIVE: 1,
     # small
     "gpt-5-nano": 1,
     "gpt-5-mini": 1,

@@ -6,12 +6,12 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.work import Delivered
-from libs.contracts.chat import ChatGrounded
+from libs.contracts.chat import EXTRACTIVE, ChatGrounded
 from libs.contracts.events import Outcome
 from libs.runtime.clock import now
 from services.llm import outcome
 from services.llm.answerer import Answerer
-from services.llm.extractive import NAME, Extractive
+from services.llm.extractive import Extractive
 from services.llm.failures import Failed
 from services.llm.generate import generate
 from services.llm.openai_model import OpenAIModel
@@ -77,7 +77,7 @@ class Answering:
         return outcome.sent(grounded, answer)
 
     def _answerer(self, model: str) -> Answerer:
-        if model == NAME:
+        if model == EXTRACTIVE:
             return self._extractive
         if self._model is None:
             raise Failed("model_unavailable", "neither LLM_BASE_URL nor LLM_API_KEY is set")

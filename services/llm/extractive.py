@@ -8,8 +8,6 @@ from services.llm.answerer import Ending, Piece
 from services.llm.settings import LlmSettings
 from services.llm.words import stems
 
-NAME = "extractive"
-"""The model name that stands for this answerer."""
 MOST_SENTENCES = 3
 WORDS_PER_PIECE = 3
 KEEP_SHARE = 0.5

@@ -151,3 +151,18 @@ async def test_other_accounts_see_nothing(
         assert response.status_code == 404, (method, path, response.text)
     credits = await stranger.get("/v1/credits")
     assert credits["held"] == 0  # a refused message gives its hold back at once
+
+
+async def test_one_visitor_can_not_use_up_the_key(widget: Client) -> None:
+    """A visitor has a limit of its own; another one is not touched by it."""
+    path = "/v1/conversations/conv_none"
+    flood = {"Origin": PAGE, "X-Visitor-Token": "vt_" + "f" * 43}
+    statuses = [
+        # The minute may turn over once in between: twice the limit of 20, and one.
+        (await widget.request("GET", path, headers=flood)).status_code
+        for _ in range(41)
+    ]
+    assert statuses[0] == 404
+    assert 429 in statuses
+    calm = {"Origin": PAGE, "X-Visitor-Token": "vt_" + "c" * 43}
+    assert (await widget.request("GET", path, headers=calm)).status_code == 404

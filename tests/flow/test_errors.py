@@ -153,3 +153,14 @@ async def test_a_bad_webhook_is_refused(client: Client, shop: str) -> None:
     assert error_of(await client.request("POST", path, json=body), 400)["param"] == "endpoint_url"
     body = {"name": "x", "endpoint_url": "https://example.com", "events": ["message.eaten"]}
     assert error_of(await client.request("POST", path, json=body), 400)["param"] == "events"
+
+
+async def test_a_source_may_be_larger_than_other_bodies(client: Client, shop: str) -> None:
+    """Up to MAX_SOURCE_BYTES; beyond that it is a 413 like any body."""
+    path = f"/v1/agents/{shop}/sources"
+    paragraph = "We sell dried mangoes, otap and tablea. " * 50 + "\n\n"
+    source = {"type": "text", "title": "Long", "text": paragraph * 50}
+    assert (await client.request("POST", path, json=source)).status_code == 201
+    source["text"] = paragraph * 300
+    response = await client.request("POST", path, json=source)
+    assert error_of(response, 413)["code"] == "payload_too_large"

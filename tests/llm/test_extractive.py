@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.contracts.chat import Passage, SourcesFrame
+from libs.contracts.chat import EXTRACTIVE, Passage, SourcesFrame
 from libs.contracts.events import MessageSent
 from services.llm.answerer import Ending
-from services.llm.extractive import NAME, Extractive, best_sentences, extract, split_sentences
+from services.llm.extractive import Extractive, best_sentences, extract, split_sentences
 from tests.llm.conftest import Llm, settings_with
 from tests.llm.grounded import DELIVERY, HOURS, a_grounded
 from tests.llm.watching import well_formed
@@ -18,7 +18,7 @@ UNKNOWN = "I don't know."
 async def test_extractive_answer_streams_like_any_other(llm: Llm) -> None:
     """The answer of the best source arrives in several frames, and no model is asked."""
     await llm.start()
-    await llm.ask(a_grounded(model=NAME))
+    await llm.ask(a_grounded(model=EXTRACTIVE))
     sent = await llm.watch.until_ended()
     assert isinstance(sent, MessageSent)
     assert (sent.model, sent.finish_reason) == ("extractive", "stop")
@@ -31,7 +31,7 @@ async def test_extractive_answer_streams_like_any_other(llm: Llm) -> None:
 async def test_unanswerable_question_gets_an_honest_answer(llm: Llm) -> None:
     """Below the threshold it says that it does not know, and shows what it looked at."""
     await llm.start(no_answer_text=f" {UNKNOWN}\n")
-    await llm.ask(a_grounded(model=NAME, confidence=0.2))
+    await llm.ask(a_grounded(model=EXTRACTIVE, confidence=0.2))
     assert isinstance(await llm.watch.until_ended(), MessageSent)
     assert "".join(llm.watch.texts()) == UNKNOWN
     sources = llm.watch.frames[0]

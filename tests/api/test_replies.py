@@ -1,0 +1,107 @@
+"""From the bus to an open answer, also when messages were lost on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from libs.bus.bus import Bus
+from libs.contracts import subjects
+from libs.contracts.chat import SourcesFrame, TextFrame
+from libs.contracts.events import MessageSent, outcome_id
+from libs.runtime.mongo import Database
+from services.api import sse
+from services.api.answer import Answer, ClientEvent, Finished, Text
+from services.api.replies import Replies
+from services.api.store.conversations import Conversations
+from tests.contracts.samples import ABOUT
+
+SENT = MessageSent(
+    message_id="msg_1",
+    conversation_id="conv_1",
+    question="Open?",
+    message="We are open.",
+    model="extractive",
+    credits=1,
+    confidence=0.9,
+    sources=(),
+    finish_reason="stop",
+    **(ABOUT | {"event_id": outcome_id("msg_1")}),
+)
+FRAMES = (
+    SourcesFrame(attempt=1, seq=0, sources=(), confidence=0.9),
+    TextFrame(attempt=1, seq=1, text="We are"),
+    TextFrame(attempt=1, seq=2, text=" open."),
+)
+
+
+@pytest.fixture
+async def replies(bus: Bus, database: Database) -> Replies:
+    """An edge that looks for lost replies soon."""
+    await bus.start()
+    replies = Replies(bus, Conversations(database), silence=0.2, timeout=20)
+    await replies.start()
+    return replies
+
+
+async def followed(replies: Replies, *, until_text: str = "") -> list[ClientEvent]:
+    """What a client is told of msg_1."""
+    inbox = replies.expect("msg_1")
+    events: list[ClientEvent] = []
+    async for batch in replies.follow("msg_1", inbox, Answer()):
+        events += batch
+        if until_text and until_text in told(events):
+            break
+    return events
+
+
+def told(events: list[ClientEvent]) -> str:
+    """The text in the events."""
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+async def test_frames_that_were_missed_are_read_back(bus: Bus, replies: Replies) -> None:
+    """All was sent before anybody listened: the reply stream still has it."""
+    subject = subjects.chat_reply(replies.edge, "msg_1")
+    for reply in (*FRAMES, SENT):
+        await bus.tell(subject, reply)
+    events = await followed(replies)
+    assert told(events) == "We are open."
+    assert isinstance(events[-1], Finished)
+
+
+async def test_a_gap_is_filled_at_once(bus: Bus, replies: Replies) -> None:
+    """A frame went to another edge; the next one shows the gap, and the stream fills it."""
+    elsewhere = subjects.chat_reply("edge_other", "msg_1")
+    here = subjects.chat_reply(replies.edge, "msg_1")
+    following = asyncio.create_task(followed(replies, until_text="open."))
+    await bus.tell(elsewhere, FRAMES[0])
+    await bus.tell(elsewhere, FRAMES[1])
+    await bus.tell(here, FRAMES[2])
+    assert told(await following) == "We are open."
+
+
+async def test_the_event_log_ends_an_answer_whose_frames_are_gone(
+    bus: Bus, replies: Replies, database: Database
+) -> None:
+    """After a restart of NATS only the log is left; the answer is stored before it is told."""
+    await bus.emit(SENT)
+    events = await followed(replies)
+    assert told(events) == "We are open."
+    assert isinstance(events[-1], Finished)
+    assert await Conversations(database).messages("conv_1", 10)
+
+
+async def test_a_silent_stream_gets_comments() -> None:
+    """Nothing to say for a while is said as a comment; what comes then follows unchanged."""
+    speak = asyncio.Event()
+
+    async def batches() -> AsyncIterator[list[bytes]]:
+        await speak.wait()
+        yield [b"a", b"b"]
+
+    stream = sse.with_heartbeat(batches(), 0.05)
+    assert await anext(stream) == sse.HEARTBEAT
+    assert await anext(stream) == sse.HEARTBEAT
+    speak.set()
+    assert [chunk async for chunk in stream if chunk != sse.HEARTBEAT] == [b"ab"]

@@ -1,0 +1,132 @@
+"""What becomes of a durable message, on a real NATS server."""
+
+import asyncio
+
+from libs.bus.bus import Bus
+from libs.bus.errors import ServiceUnavailable
+from libs.bus.work import ACK_WAIT, Delivered, work
+from libs.contracts import subjects
+from libs.contracts.sources import SourceSubmitted
+from tests.waiting import eventually
+
+JOB = SourceSubmitted(agent_id="agent_1", source_id="src_1")
+
+
+class Worker:
+    """A handler that fails as it is told, and what it saw."""
+
+    def __init__(self, *errors: Exception, slow: float = 0.0) -> None:
+        self.errors = list(errors)
+        self.slow = slow  # seconds that the first message takes
+        self.seen: list[Delivered[SourceSubmitted]] = []
+        self.given_up: list[Delivered[SourceSubmitted]] = []
+
+    async def handle(self, delivered: Delivered[SourceSubmitted]) -> None:
+        """Fail with the next error, if there is one left."""
+        self.seen.append(delivered)
+        if self.slow and len(self.seen) == 1:
+            await asyncio.sleep(self.slow)
+        if self.errors:
+            raise self.errors.pop(0)
+
+    async def give_up(self, delivered: Delivered[SourceSubmitted]) -> None:
+        """Note what was given up."""
+        self.given_up.append(delivered)
+
+    async def start(self, bus: Bus, max_attempts: int = 2) -> None:
+        """Begin to work."""
+        work(
+            bus,
+            subjects.SOURCES,
+            subjects.SOURCES_SUBMITTED,
+            SourceSubmitted,
+            self.handle,
+            durable="test",
+            slots=1,
+            max_attempts=max_attempts,
+            give_up=self.give_up,
+        )
+        await bus.start()
+
+
+async def waiting_jobs(bus: Bus) -> int:
+    """How many jobs are on the queue, claimed ones included."""
+    info = await bus.jetstream.stream_info(subjects.SOURCES.name)
+    return info.state.messages
+
+
+async def emptied(bus: Bus) -> None:
+    """Return when no job is left."""
+
+    async def empty() -> bool:
+        return await waiting_jobs(bus) == 0
+
+    await eventually(empty)
+
+
+async def dead_letter(bus: Bus) -> bytes | None:
+    """The newest dead letter of the queue."""
+    letter = await bus.last(subjects.DEAD, subjects.dead(subjects.SOURCES_SUBMITTED))
+    return letter.data if letter else None
+
+
+async def test_a_message_is_published_and_handled_once(bus: Bus) -> None:
+    """The same id again is one message; handled, it is gone."""
+    worker = Worker()
+    assert await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    assert not await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus)
+    await emptied(bus)
+    assert worker.seen == [Delivered(JOB, 1)]
+
+
+async def test_an_error_is_tried_again(bus: Bus) -> None:
+    """The second delivery is numbered so, and succeeds."""
+    worker = Worker(ValueError("once"))
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus)
+    await emptied(bus)
+    assert [delivered.attempt for delivered in worker.seen] == [1, 2]
+    assert await dead_letter(bus) is None
+
+
+async def test_a_message_that_always_fails_becomes_a_dead_letter(bus: Bus) -> None:
+    """It is given up, kept for an operator, and never in a loop."""
+    worker = Worker(ValueError("one"), ValueError("two"), ValueError("three"))
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus, max_attempts=2)
+    await emptied(bus)
+    assert len(worker.seen) == 2
+    assert worker.given_up == [Delivered(JOB, 2)]
+    assert b"src_1" in (await dead_letter(bus) or b"")
+
+
+async def test_a_message_that_can_not_be_read_becomes_a_dead_letter(bus: Bus) -> None:
+    """No handler sees it, and what comes behind it is handled."""
+    worker = Worker()
+    await bus.jetstream.publish(subjects.SOURCES_SUBMITTED, b"not JSON")
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus)
+    await emptied(bus)
+    assert worker.seen == [Delivered(JOB, 1)]
+    assert await dead_letter(bus) == b"not JSON"
+
+
+async def test_an_outage_uses_up_no_attempt(bus: Bus) -> None:
+    """While a server is away the handler is tried again in place, on the same delivery."""
+    worker = Worker(*[ServiceUnavailable("mongo")] * 3)
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus, max_attempts=1)
+    await emptied(bus)
+    assert [delivered.attempt for delivered in worker.seen] == [1] * 4
+    assert worker.given_up == []
+
+
+async def test_a_slow_handler_and_who_waits_behind_it_keep_their_claims(bus: Bus) -> None:
+    """Nothing is delivered a second time while the first takes longer than a claim lasts."""
+    worker = Worker(slow=ACK_WAIT * 1.5)
+    for number in range(3):
+        await bus.send(subjects.SOURCES_SUBMITTED, JOB, f"job_{number}")
+    await worker.start(bus)
+    await emptied(bus)
+    assert [delivered.attempt for delivered in worker.seen] == [1, 1, 1]
