@@ -8,6 +8,10 @@ EXTRACTIVE = "extractive"
 """The model of answers that are quoted from the sources; no language model is asked."""
 
 
+CANCELLED = "cancelled"
+"""The finish reason of answers that were stopped; their text is what there was by then."""
+
+
 class Exchange(Part, frozen=True, kw_only=True):
     """A question of the conversation so far and the answer it got."""
 
@@ -67,7 +71,10 @@ class ChatGrounded(Message, frozen=True, kw_only=True, tag="chat.grounded.v1"):
 
 
 class ChatCancelled(Message, frozen=True, kw_only=True, tag="chat.cancelled.v1"):
-    """Stop generating this answer, keep what there is."""
+    """Stop generating this answer, keep what there is.
+
+    Its outcome is a MessageSent with the `finish_reason` CANCELLED, and 0 credits without a text.
+    """
 
     message_id: str
 

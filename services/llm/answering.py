@@ -11,6 +11,7 @@ from libs.contracts.events import Outcome
 from libs.runtime.clock import now
 from services.llm import outcome
 from services.llm.answerer import Answerer
+from services.llm.cancellations import Cancellations, Cancelled
 from services.llm.extractive import Extractive
 from services.llm.failures import Failed
 from services.llm.generate import generate
@@ -39,6 +40,7 @@ class Answering:
         self._model = model
         self._extractive = Extractive(settings)
         self._settings = settings
+        self.cancellations = Cancellations()
         self._patience = Patience(
             first=settings.llm_first_token_timeout,
             between=settings.llm_token_timeout,
@@ -60,10 +62,14 @@ class Answering:
 
     async def _answer(self, grounded: ChatGrounded, reply: Reply) -> Outcome:
         request = grounded.request
-        await reply.sources(sources_of(grounded.passages), grounded.confidence)
         try:
-            pieces = patiently(self._answerer(request.model).answer(grounded), self._patience)
-            answer = await generate(pieces, reply.text, self._settings.llm_max_characters)
+            async with self.cancellations.stoppable(request.message_id):
+                await reply.sources(sources_of(grounded.passages), grounded.confidence)
+                pieces = patiently(self._answerer(request.model).answer(grounded), self._patience)
+                answer = await generate(pieces, reply.text, self._settings.llm_max_characters)
+        except Cancelled:
+            log.debug("llm.cancelled", message_id=request.message_id, model=request.model)
+            return outcome.cancelled(grounded, reply.so_far)
         except Failed as failure:
             log.warning(
                 "llm.failed",

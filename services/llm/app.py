@@ -20,7 +20,7 @@ async def run() -> AsyncIterator[None]:
         open_model(settings) as model,
         open_bus(settings.nats_url, "llm", settings.nats_replicas) as bus,
     ):
-        register(bus, Answering(bus, model, settings), settings.llm_concurrency)
+        await register(bus, Answering(bus, model, settings), settings.llm_concurrency)
         answer_probes(bus, "llm", {"llm": model.ping} if model else {})
         await bus.start()
         yield

@@ -1,16 +1,17 @@
 """What llm reacts to.
 
-chat.grounded   answer it: frames to the client's edge, the outcome to the event log
+chat.grounded    answer it: frames to the client's edge, the outcome to the event log
+chat.cancelled   stop answering, keep what there is
 """
 
 from libs.bus.bus import Bus
 from libs.bus.work import work
 from libs.contracts.chat import ChatGrounded
-from libs.contracts.subjects import CHAT, CHAT_GROUNDED
+from libs.contracts.subjects import CHAT, CHAT_CANCELLED, CHAT_GROUNDED
 from services.llm.answering import Answering
 
 
-def register(bus: Bus, answering: Answering, concurrency: int) -> None:
+async def register(bus: Bus, answering: Answering, concurrency: int) -> None:
     """Subscribe to everything, to be started with the bus."""
     work(
         bus,
@@ -22,3 +23,5 @@ def register(bus: Bus, answering: Answering, concurrency: int) -> None:
         slots=concurrency,
         give_up=answering.give_up,
     )
+    # Every process gets every cancellation: a plain subscription, without a queue group.
+    await bus.client.subscribe(CHAT_CANCELLED, cb=answering.cancellations.receive)

@@ -3,13 +3,15 @@
 The log takes the first outcome of a message and refuses every other (libs/contracts/events.py).
 """
 
+from msgspec.structs import replace
 from stamina import retry_context
 
 from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
-from libs.contracts.chat import ChatGrounded
+from libs.contracts.chat import CANCELLED, ChatGrounded
 from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
 from libs.runtime.clock import now
+from services.llm.answerer import Ending
 from services.llm.failures import Failed
 from services.llm.generate import Answer
 from services.llm.sources import sources_of
@@ -36,6 +38,12 @@ def sent(grounded: ChatGrounded, answer: Answer) -> MessageSent:
         completion_tokens=answer.ending.completion_tokens,
         edge=request.edge,
     )
+
+
+def cancelled(grounded: ChatGrounded, text: str) -> MessageSent:
+    """Return the outcome of an answer that was stopped. It costs nothing when no text had come."""
+    ended = sent(grounded, Answer(text, Ending(finish_reason=CANCELLED)))
+    return ended if text else replace(ended, credits=0)
 
 
 def failed(grounded: ChatGrounded, failure: Failed) -> MessageFailed:

@@ -13,6 +13,12 @@ class Reply:
         self._subject = chat_reply(request.edge, request.message_id)
         self._attempt = attempt
         self._sent = 0
+        self._texts: list[str] = []
+
+    @property
+    def so_far(self) -> str:
+        """The text of this attempt until now."""
+        return "".join(self._texts)
 
     async def sources(self, sources: tuple[SourceUsed, ...], confidence: float) -> None:
         """Begin the attempt."""
@@ -24,6 +30,7 @@ class Reply:
 
     async def text(self, text: str) -> None:
         """Send the next piece of the text."""
+        self._texts.append(text)
         await self._send(TextFrame(attempt=self._attempt, seq=self._sent, text=text))
 
     async def _send(self, frame: SourcesFrame | TextFrame) -> None:

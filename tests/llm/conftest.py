@@ -37,7 +37,7 @@ class Llm:
         defaults = {"llm_base_url": self.upstream.base_url, "llm_api_key": KEY, "llm_retries": 0}
         settings = settings_with(**defaults | options)
         model = await self._stack.enter_async_context(open_model(settings))
-        register(self.bus, Answering(self.bus, model, settings), settings.llm_concurrency)
+        await register(self.bus, Answering(self.bus, model, settings), settings.llm_concurrency)
         await self.bus.start()
 
     def answering(self) -> Answering:
