@@ -17,6 +17,7 @@ from libs.contracts.chat import EXTRACTIVE, AgentProfile, ChatRequested, Exchang
 from libs.contracts.events import ConversationStarted, MessageFailed, MessageReceived, outcome_id
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id, new_secret
+from libs.runtime.mongo import MongoUnavailable
 from services.api.auth import Caller, visitor_hash
 from services.api.errors import NotFound
 from services.api.replies import Inbox, Replies
@@ -26,6 +27,7 @@ from services.api.store.conversations import (
     Conversation,
     Conversations,
     Message,
+    question_id,
     question_order,
 )
 
@@ -39,25 +41,37 @@ class Question:
     text: str
     conversation_id: str | None
     metadata_json: str
+    cancel_on_disconnect: bool | None = None  # None: as the agent says
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A message, the conversation that it belongs to, and its visitor's token, if any.
+
+    Accepting the same turn again changes nothing: everything that it leaves has its ids.
+    """
+
+    message_id: str
+    conversation_id: str
+    visitor_token: str | None
 
 
 @dataclass(frozen=True)
 class Accepted:
     """A message that will be answered, and where its frames arrive."""
 
+    turn: Turn
     request: ChatRequested
     inbox: Inbox
-    visitor_token: str | None
+    cancel_on_disconnect: bool
 
 
 @dataclass(frozen=True)
 class _Thread:
-    """The conversation that a message belongs to, found or new."""
+    """The conversation that a message belongs to, found or new. `visitor` is whose it is."""
 
-    id: str
     is_new: bool
     visitor: str | None
-    visitor_token: str | None
     history: tuple[Exchange, ...] = ()
 
 
@@ -72,33 +86,43 @@ class Acceptance:
         self._conversations = conversations
         self._settings = settings
 
-    async def accept(self, caller: Caller, agent: Agent, question: Question) -> Accepted:
+    async def accept(
+        self, caller: Caller, agent: Agent, question: Question, turn: Turn | None = None
+    ) -> Accepted:
         """Accept a message. Raises NotFound, FaultError (credits) and ServiceUnavailable."""
-        message_id = new_id("msg")
-        thread, credits = await self._prepare(caller, agent, question, message_id)
-        request = self._request(caller, agent, question, thread, message_id, credits)
-        await self._store(request, thread, question)
-        inbox = self._replies.expect(message_id)
-        await self._publish(request, started=thread.is_new)
-        return Accepted(request, inbox, thread.visitor_token)
+        turn = turn or new_turn(caller, question)
+        thread, credits = await self._prepare(caller, agent, question, turn)
+        request = self._request(caller, agent, question, thread, turn, credits)
+        inbox = self._replies.expect(turn.message_id)
+        try:
+            await self._store(request, thread, question)
+            await self._publish(request, started=thread.is_new)
+        except (MongoUnavailable, ServiceUnavailable):
+            # What is there of it by now is unknown; an outcome ends it, whatever it is.
+            await self.fail(request, "service_unavailable", "The message could not be accepted.")
+            raise
+        cancel = question.cancel_on_disconnect
+        if cancel is None:
+            cancel = agent.cancel_on_disconnect
+        return Accepted(turn, request, inbox, cancel)
 
     async def _prepare(
-        self, caller: Caller, agent: Agent, question: Question, message_id: str
+        self, caller: Caller, agent: Agent, question: Question, turn: Turn
     ) -> tuple[_Thread, int]:
         """Find the conversation and hold the credits, both at once."""
-        conversation_id = question.conversation_id or new_id("conv")
         hold = billing.Hold(
             account_id=caller.account.id,
             agent_id=agent.id,
-            conversation_id=conversation_id,
-            message_id=message_id,
+            conversation_id=turn.conversation_id,
+            message_id=turn.message_id,
             model=self._model_of(agent),
         )
         if question.conversation_id is None:
             held = await self._bus.call(billing.HOLD, hold)
-            return _new_thread(caller, conversation_id), held.credits
+            owner = visitor_hash(turn.visitor_token) if turn.visitor_token else None
+            return _Thread(is_new=True, visitor=owner), held.credits
         thread, held_or_error = await asyncio.gather(
-            self._find_thread(caller, agent, conversation_id),
+            self._find_thread(caller, agent, turn.conversation_id),
             self._bus.call(billing.HOLD, hold),
             return_exceptions=True,
         )
@@ -117,7 +141,7 @@ class Acceptance:
             raise NotFound("conversation")
         most = self._settings.history_turns
         history = found.recent[-most:] if most else ()
-        return _Thread(found.id, False, found.visitor, caller.visitor_token, history)
+        return _Thread(False, found.visitor, history)
 
     async def _release(self, hold: billing.Hold) -> None:
         release = billing.Release(account_id=hold.account_id, message_id=hold.message_id)
@@ -132,12 +156,12 @@ class Acceptance:
         agent: Agent,
         question: Question,
         thread: _Thread,
-        message_id: str,
+        turn: Turn,
         credits: int,
     ) -> ChatRequested:
         return ChatRequested(
-            message_id=message_id,
-            conversation_id=thread.id,
+            message_id=turn.message_id,
+            conversation_id=turn.conversation_id,
             account_id=caller.account.id,
             agent=AgentProfile(id=agent.id, name=agent.name, instructions=agent.instructions),
             question=question.text,
@@ -150,17 +174,20 @@ class Acceptance:
 
     async def _store(self, request: ChatRequested, thread: _Thread, question: Question) -> None:
         asked = Message(
-            id=new_id("msg"),
+            id=question_id(request.message_id),
             order=question_order(request.message_id),
-            conversation_id=thread.id,
+            conversation_id=request.conversation_id,
             agent_id=request.agent.id,
             role="user",
             content=question.text,
             at=request.requested_at,
             metadata_json=question.metadata_json,
+            model=request.model,
+            credits=request.credits,
+            edge=request.edge,
         )
         opened = Conversation(
-            id=thread.id,
+            id=request.conversation_id,
             account_id=request.account_id,
             agent_id=request.agent.id,
             created_at=request.requested_at,
@@ -170,7 +197,7 @@ class Acceptance:
         await self._conversations.ask(asked, opened if thread.is_new else None)
 
     async def _publish(self, request: ChatRequested, *, started: bool) -> None:
-        """Publish the request and its events; all of it, or the message fails."""
+        """Publish the request and its events."""
         common: dict[str, Any] = {
             "account_id": request.account_id,
             "agent_id": request.agent.id,
@@ -190,11 +217,7 @@ class Acceptance:
         if started:
             event_id = f"evt_started_{request.conversation_id}"
             sending.append(self._bus.emit(ConversationStarted(event_id=event_id, **common)))
-        try:
-            await asyncio.gather(*sending)
-        except ServiceUnavailable:
-            await self.fail(request, "service_unavailable", "The message could not be queued.")
-            raise
+        await asyncio.gather(*sending)
 
     async def fail(self, request: ChatRequested, code: str, message: str) -> None:
         """Give a message an outcome when it has none; billing and the conversation follow."""
@@ -220,8 +243,9 @@ class Acceptance:
         return agent.model or self._settings.llm_model
 
 
-def _new_thread(caller: Caller, conversation_id: str) -> _Thread:
-    if not caller.publishable:
-        return _Thread(conversation_id, True, None, None)
-    token = caller.visitor_token or new_secret("vt")
-    return _Thread(conversation_id, True, visitor_hash(token), token)
+def new_turn(caller: Caller, question: Question) -> Turn:
+    """Return a turn that there was not before."""
+    token = caller.visitor_token if caller.publishable else None
+    if caller.publishable and question.conversation_id is None:
+        token = token or new_secret("vt")
+    return Turn(new_id("msg"), question.conversation_id or new_id("conv"), token)

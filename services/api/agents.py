@@ -26,12 +26,18 @@ Model = Annotated[
 ]
 
 
+CancelOnDisconnect = Annotated[
+    bool, msgspec.Meta(description="Cancel an answer whose client has gone")
+]
+
+
 class CreateAgent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new agent."""
 
     name: Name
     instructions: Instructions = ""
     model: Model | None = None
+    cancel_on_disconnect: CancelOnDisconnect = False
 
 
 class UpdateAgent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +46,7 @@ class UpdateAgent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name | msgspec.UnsetType = msgspec.UNSET
     instructions: Instructions | msgspec.UnsetType = msgspec.UNSET
     model: Model | msgspec.UnsetType | None = msgspec.UNSET
+    cancel_on_disconnect: CancelOnDisconnect | msgspec.UnsetType = msgspec.UNSET
 
 
 class AgentView(msgspec.Struct, kw_only=True):
@@ -49,6 +56,7 @@ class AgentView(msgspec.Struct, kw_only=True):
     name: str
     instructions: str
     model: str | None
+    cancel_on_disconnect: bool
     created_at: datetime
     updated_at: datetime
 
@@ -63,7 +71,14 @@ async def create_agent(
     most = settings.agents_per_account
     if await agents.count(account_id, most) >= most:
         raise Conflict(f"An account has at most {most} agents.")
-    return view(await agents.create(account_id, data.name, data.instructions, data.model))
+    agent = await agents.create(
+        account_id,
+        data.name,
+        data.instructions,
+        data.model,
+        cancel_on_disconnect=data.cancel_on_disconnect,
+    )
+    return view(agent)
 
 
 @get("/v1/agents", summary="List agents", tags=["Agents"])
@@ -132,6 +147,7 @@ def view(agent: Agent) -> AgentView:
         name=agent.name,
         instructions=agent.instructions,
         model=agent.model,
+        cancel_on_disconnect=agent.cancel_on_disconnect,
         created_at=agent.created_at,
         updated_at=agent.updated_at,
     )

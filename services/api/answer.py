@@ -4,7 +4,8 @@ Replies come in from the bus; client events come out. A frame of an earlier atte
 later one has spoken: a worker took over. As long as the new text repeats what the client already
 has, the client is told nothing; when it differs, it gets `reset` and the text anew. The outcome has
 the last word: the client is left with exactly its text. Event ids are `attempt.seq` of the frame,
-so every api process gives the same event the same id.
+so every api process gives the same event the same id; what only the outcome brought has an id that
+no frame has.
 """
 
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ ClientEvent = Sources | Text | Reset | Finished | Failed
 
 END = "end"
 """The id of the event that ends every answer."""
+RESTART = "restart"
+"""The id of a reset that begins a resumed answer anew."""
 
 
 class MissedFrames(Exception):
@@ -74,7 +77,13 @@ class Answer:
         self._text = ""  # the text of the current attempt, equal to it unless catching up
         self._attempt = 0
         self._next_seq = 0
-        self._sources_told = False
+        self.sources: tuple[SourceUsed, ...] | None = None
+        self.confidence = 0.0
+
+    @property
+    def text(self) -> str:
+        """The text that the client has."""
+        return self._told
 
     def take(self, reply: AnyReply) -> list[ClientEvent]:
         """Take the next reply. Raises MissedFrames at a gap; frames seen before are ignored."""
@@ -107,7 +116,7 @@ class Answer:
         return self._catch_up(event_id)
 
     def _conclude(self, outcome: Outcome) -> list[ClientEvent]:
-        event_id = f"{self._attempt}.{self._next_seq}"
+        event_id = f"{self._attempt}.{self._next_seq}-"
         match outcome:
             case MessageSent():
                 sources = self._tell_sources(f"{event_id}s", outcome.sources, outcome.confidence)
@@ -121,9 +130,9 @@ class Answer:
     def _tell_sources(
         self, event_id: str, sources: tuple[SourceUsed, ...], confidence: float
     ) -> list[ClientEvent]:
-        if self._sources_told:
+        if self.sources is not None:
             return []
-        self._sources_told = True
+        self.sources, self.confidence = sources, confidence
         return [Sources(event_id, sources, confidence)]
 
     def _catch_up(self, event_id: str) -> list[ClientEvent]:
@@ -134,3 +143,17 @@ class Answer:
         if self._text.startswith(told):
             return [Text(event_id, self._text[len(told) :])]
         return [Reset(f"{event_id}r"), *([Text(event_id, self._text)] if self._text else [])]
+
+
+def after(past: list[ClientEvent], last_event_id: str | None) -> list[ClientEvent]:
+    """Return what a client that left after an event has missed of what was told so far.
+
+    An event that can't be found (its frames are gone) leaves it unknown what text the client has,
+    so it starts anew.
+    """
+    if last_event_id is None:
+        return past
+    for index, event in enumerate(past):
+        if event.id == last_event_id:
+            return past[index + 1 :]
+    return [Reset(RESTART), *past]

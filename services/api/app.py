@@ -22,6 +22,7 @@ from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
+from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
 from services.api.web import build
 
@@ -32,22 +33,23 @@ log = structlog.get_logger()
 async def run() -> AsyncIterator[None]:
     """Run the edge until the block ends; then finish the open answers."""
     settings = ApiSettings.load()
+    stopping = asyncio.Event()
     async with (
         open_mongo(settings.mongo_url, settings.mongo_database) as database,
         open_bus(settings.nats_url, "api", settings.nats_replicas) as bus,
-        _application(settings, bus, database) as app,
-        _http(app, settings),
+        _application(settings, bus, database, stopping) as app,
+        _http(app, settings, stopping),
     ):
         yield
 
 
 @asynccontextmanager
 async def _application(
-    settings: ApiSettings, bus: Bus, database: Database
+    settings: ApiSettings, bus: Bus, database: Database, stopping: asyncio.Event
 ) -> AsyncIterator[ASGIApp]:
     accounts, keys, agents = Accounts(database), Keys(database), Agents(database)
-    conversations = Conversations(database)
-    for store in (keys, agents, conversations):
+    conversations, claims = Conversations(database), Claims(database)
+    for store in (keys, agents, conversations, claims):
         await store.create_indexes()
     directory = Directory(
         bus, accounts, keys, agents, size=settings.cache_size, ttl=settings.cache_ttl
@@ -75,6 +77,8 @@ async def _application(
             agents=agents,
             keys=keys,
             conversations=conversations,
+            claims=claims,
+            stopping=stopping,
             checks=checks,
         )
     await usage.write()
@@ -90,7 +94,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _http(app: ASGIApp, settings: ApiSettings) -> AsyncIterator[None]:
+async def _http(
+    app: ASGIApp, settings: ApiSettings, stopping: asyncio.Event
+) -> AsyncIterator[None]:
     """Listen on HOST and PORT; on exit stop accepting, then let open requests finish."""
     config = uvicorn.Config(
         app,
@@ -106,6 +112,7 @@ async def _http(app: ASGIApp, settings: ApiSettings) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        stopping.set()
         server.should_exit = True
         await serving
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.params import Parameter
 from litestar.response import Stream
 
 from services.api import sse
@@ -11,6 +12,8 @@ from services.api.accept import Acceptance, Accepted, Question
 from services.api.auth import Caller
 from services.api.cache import Directory
 from services.api.errors import InvalidRequest
+from services.api.idempotency import Idempotency, Repeated
+from services.api.messages import id_headers
 from services.api.own_agent import find_agent
 from services.api.relay import ChatResponse, Relay
 from services.api.settings import ApiSettings
@@ -27,6 +30,18 @@ class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         dict[str, Any] | None, msgspec.Meta(description="Custom data to attach")
     ] = None
     stream: Annotated[bool, msgspec.Meta(description="Answer as server-sent events")] = False
+    cancel_on_disconnect: Annotated[
+        bool | None, msgspec.Meta(description="Cancel when the client has gone; null: as the agent")
+    ] = None
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Parameter(
+        header="Idempotency-Key",
+        description="Unique for each message, such as a UUID: makes it safe to send it again",
+    ),
+]
 
 
 @post(
@@ -43,23 +58,33 @@ async def send_message(
     acceptance: Acceptance,
     relay: Relay,
     settings: ApiSettings,
+    idempotency: Idempotency,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[ChatResponse] | Stream:
     """Send a message and receive the agent's answer, whole or as server-sent events.
 
     With `stream: true` the events are `sources` (once), `text` (pieces of the answer), `reset`
     (rare: discard the text so far, it comes again), and finally `done` or `error`.
+
+    With an `Idempotency-Key` a message is accepted once: sent again within 24 hours, it gets the
+    same answer, whole or as a stream, from the same or another replica.
     """
     question = check(data, settings)
     agent = await find_agent(directory, request.user, agent_id)
-    accepted = await acceptance.accept(request.user, agent, question)
-    if data.stream:
-        request_id = request.scope["state"].get("request_id")
-        return Stream(
-            relay.stream(accepted, request_id),
-            media_type=sse.MEDIA_TYPE,
-            headers=sse.HEADERS | _id_headers(accepted),
+    sent: Accepted | Repeated
+    if idempotency_key is None:
+        sent = await acceptance.accept(request.user, agent, question)
+    else:
+        sent = await idempotency.accept(
+            request.user, agent, question, idempotency_key, wait=data.stream
         )
-    return Response(await relay.whole(accepted), headers=_id_headers(accepted))
+    headers = id_headers(sent.turn)
+    if isinstance(sent, Repeated):
+        headers["Idempotent-Replayed"] = "true"
+    if data.stream:
+        events = relay.stream(sent, request.scope["state"].get("request_id"))
+        return Stream(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS | headers)
+    return Response(await relay.whole(sent), headers=headers)
 
 
 def check(body: ChatBody, settings: ApiSettings) -> Question:
@@ -71,7 +96,9 @@ def check(body: ChatBody, settings: ApiSettings) -> Question:
         raise InvalidRequest(
             f"message is longer than {settings.max_message_chars} characters.", param="message"
         )
-    return Question(text, body.conversation_id, _metadata(body, settings))
+    return Question(
+        text, body.conversation_id, _metadata(body, settings), body.cancel_on_disconnect
+    )
 
 
 def _metadata(body: ChatBody, settings: ApiSettings) -> str:
@@ -86,13 +113,3 @@ def _metadata(body: ChatBody, settings: ApiSettings) -> str:
             f"metadata is larger than {settings.max_metadata_bytes} bytes.", param="metadata"
         )
     return encoded.decode()
-
-
-def _id_headers(accepted: Accepted) -> dict[str, str]:
-    headers = {
-        "X-Message-Id": accepted.request.message_id,
-        "X-Conversation-Id": accepted.request.conversation_id,
-    }
-    if accepted.visitor_token:
-        headers["X-Visitor-Token"] = accepted.visitor_token
-    return headers

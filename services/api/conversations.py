@@ -24,7 +24,7 @@ class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
     content: str
     timestamp: datetime
     metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    status: Literal["done", "failed"] | msgspec.UnsetType = msgspec.UNSET
+    status: Literal["done", "failed", "cancelled"] | msgspec.UnsetType = msgspec.UNSET
     sources: tuple[SourceUsed, ...] | msgspec.UnsetType = msgspec.UNSET
     confidence: float | msgspec.UnsetType = msgspec.UNSET
     model: str | msgspec.UnsetType = msgspec.UNSET

@@ -7,6 +7,8 @@ ApiError                      status, code, message, and what goes beside them
 ├── Forbidden                 403 insufficient_permissions, origin_not_allowed
 ├── NotFound                  404 <thing>_not_found
 ├── Conflict                  409 conflict
+│   └── InProgress            409 idempotency_key_in_use, with retry_after
+├── KeyReused                 422 idempotency_key_reused
 ├── RateLimited               429 rate_limit_exceeded, with retry_after
 ├── AnswerFailed              500 or 503, the code of what went wrong with the answer
 └── Unavailable               503 service_unavailable, with retry_after
@@ -132,6 +134,31 @@ class Conflict(ApiError):
 
     status = 409
     code = "conflict"
+
+
+class InProgress(Conflict):
+    """The first request with this Idempotency-Key is still being answered."""
+
+    code = "idempotency_key_in_use"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The first request with this Idempotency-Key is still being answered. "
+            "Retry later, or with stream: true to follow its answer.",
+            retry_after=1,
+        )
+
+
+class KeyReused(ApiError):
+    """The Idempotency-Key belongs to another request."""
+
+    status = 422
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was used with a different request.", param="Idempotency-Key"
+        )
 
 
 class UnsupportedMediaType(ApiError):

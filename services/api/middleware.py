@@ -15,8 +15,9 @@ from services.api.errors import UnsupportedMediaType
 from services.api.limits import headers as rate_limit_headers
 
 EXPOSED = (
-    "X-Request-Id, X-Message-Id, X-Conversation-Id, X-Visitor-Token, X-RateLimit-Limit, "
-    "X-RateLimit-Remaining, X-RateLimit-Reset, RateLimit, RateLimit-Policy, Retry-After"
+    "X-Request-Id, X-Message-Id, X-Conversation-Id, X-Visitor-Token, Idempotent-Replayed, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, RateLimit, RateLimit-Policy, "
+    "Retry-After"
 )
 ALLOWED_HEADERS = "Authorization, Content-Type, X-Visitor-Token, Idempotency-Key, Last-Event-ID"
 ALLOWED_METHODS = "GET, POST, OPTIONS"
@@ -86,6 +87,9 @@ async def json_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
     """Raise UnsupportedMediaType for a body that does not say it is JSON. A Litestar guard."""
     if connection.scope.get("method") not in {"POST", "PUT", "PATCH"}:
         return
-    content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    headers = connection.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise UnsupportedMediaType("Send JSON: Content-Type: application/json")

@@ -1,16 +1,29 @@
 """Relay an answer to the client, whole or as server-sent events."""
 
-from collections.abc import AsyncIterator
+from asyncio import CancelledError
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from libs.contracts.chat import SourceUsed
-from libs.contracts.events import MessageSent
+from libs.contracts.events import MessageSent, Outcome
 from services.api import sse
-from services.api.accept import Acceptance, Accepted
-from services.api.answer import Answer, ClientEvent, Failed, Finished, Reset, Sources, Text
+from services.api.accept import Acceptance, Accepted, Turn
+from services.api.answer import (
+    Answer,
+    ClientEvent,
+    Failed,
+    Finished,
+    Reset,
+    Sources,
+    Text,
+    after,
+)
+from services.api.cancel import Cancelling
 from services.api.errors import AnswerFailed, ApiError, ErrorBody, detail
+from services.api.idempotency import Repeated
 from services.api.replies import Replies
 
 TIMED_OUT = Failed("end", "timeout", "No answer came in time.")
@@ -37,45 +50,101 @@ class ChatResponse(msgspec.Struct, kw_only=True):
 class Relay:
     """The steps after acceptance."""
 
-    def __init__(self, replies: Replies, acceptance: Acceptance, *, heartbeat: float) -> None:
+    def __init__(
+        self, replies: Replies, acceptance: Acceptance, cancelling: Cancelling, *, heartbeat: float
+    ) -> None:
         self._replies = replies
         self._acceptance = acceptance
+        self._cancelling = cancelling
         self._heartbeat = heartbeat
 
-    async def whole(self, accepted: Accepted) -> ChatResponse:
+    async def whole(self, sent: Accepted | Repeated) -> ChatResponse:
         """Wait for the answer. Raises AnswerFailed."""
         last: ClientEvent = TIMED_OUT
-        async for batch in self._follow(accepted):
-            last = batch[-1]
+        async with aclosing(self._events(sent)) as batches:
+            async for batch in batches:
+                last = batch[-1]
         if isinstance(last, Finished):
-            return _response(last.sent, accepted, response=last.sent.message)
+            return _response(last.sent, sent.turn, response=last.sent.message)
         failed = last if isinstance(last, Failed) else TIMED_OUT
         raise AnswerFailed(failed.code, failed.message)
 
-    def stream(self, accepted: Accepted, request_id: str | None) -> AsyncIterator[bytes]:
+    def stream(
+        self, sent: Accepted | Repeated, request_id: str | None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the answer as server-sent events."""
-        return sse.with_heartbeat(self._encoded(accepted, request_id), self._heartbeat)
+        return self._encoded(self._events(sent), sent.turn, request_id)
 
-    async def _encoded(
-        self, accepted: Accepted, request_id: str | None
-    ) -> AsyncIterator[list[bytes]]:
-        async for batch in self._follow(accepted):
-            yield [_encode(event, accepted, request_id) for event in batch]
+    def _events(self, sent: Accepted | Repeated) -> AsyncGenerator[list[ClientEvent], None]:
+        match sent:
+            case Accepted():
+                return self._follow(sent)
+            case Repeated():
+                return self._resumed(sent.turn.message_id, sent.outcome, None)
 
-    async def _follow(self, accepted: Accepted) -> AsyncIterator[list[ClientEvent]]:
+    def resume(
+        self,
+        turn: Turn,
+        outcome: Outcome | None,
+        last_event_id: str | None,
+        request_id: str | None,
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield what a client has not seen of an answer, from whichever api process it came.
+
+        `outcome` is how it ended, if it has. The stream just ends when the answer does not come in
+        time: whoever took the message gives it an outcome.
+        """
+        following = self._resumed(turn.message_id, outcome, last_event_id)
+        return self._encoded(following, turn, request_id)
+
+    def _encoded(
+        self,
+        following: AsyncGenerator[list[ClientEvent], None],
+        turn: Turn,
+        request_id: str | None,
+    ) -> AsyncGenerator[bytes, None]:
+        async def encoded() -> AsyncGenerator[list[bytes], None]:
+            async with aclosing(following):
+                async for batch in following:
+                    yield [_encode(event, turn, request_id) for event in batch]
+
+        return sse.with_heartbeat(encoded(), self._heartbeat)
+
+    async def _follow(self, accepted: Accepted) -> AsyncGenerator[list[ClientEvent], None]:
         """Yield batches of events, the last of which ends the answer."""
-        message_id = accepted.request.message_id
+        message_id = accepted.turn.message_id
         answer = Answer()
-        async for batch in self._replies.follow(message_id, accepted.inbox, answer):
-            yield batch
-        if answer.end is None:
-            # Whatever comes of it later, the first outcome on the log stays.
-            await self._acceptance.fail(accepted.request, TIMED_OUT.code, TIMED_OUT.message)
-            yield [TIMED_OUT]
+        try:
+            async for batch in self._replies.follow(message_id, accepted.inbox, answer):
+                yield batch
+            if answer.end is None:
+                await self._acceptance.fail(accepted.request, TIMED_OUT.code, TIMED_OUT.message)
+                # The first outcome on the log stays; it may have come in this moment.
+                yield await self._replies.catch_up(message_id, answer) or [TIMED_OUT]
+        except (GeneratorExit, CancelledError):
+            if answer.end is None and accepted.cancel_on_disconnect:
+                await self._cancelling.client_left(message_id)
+            raise
+
+    async def _resumed(
+        self, message_id: str, outcome: Outcome | None, last_event_id: str | None
+    ) -> AsyncGenerator[list[ClientEvent], None]:
+        answer = Answer()
+        if outcome is not None and last_event_id is None:
+            yield answer.take(outcome)
+            return
+        async with self._replies.overhear(message_id) as inbox:
+            past = await self._replies.catch_up(message_id, answer)
+            if outcome is not None:
+                past += answer.take(outcome)
+            if missed := after(past, last_event_id):
+                yield missed
+            async for batch in self._replies.follow(message_id, inbox, answer):
+                yield batch
 
 
 def _response(
-    sent: MessageSent, accepted: Accepted, response: str | msgspec.UnsetType = msgspec.UNSET
+    sent: MessageSent, turn: Turn, response: str | msgspec.UnsetType = msgspec.UNSET
 ) -> ChatResponse:
     return ChatResponse(
         response=response,
@@ -86,11 +155,11 @@ def _response(
         sources=sent.sources,
         credits_used=sent.credits,
         finish_reason=sent.finish_reason,
-        visitor_token=accepted.visitor_token or msgspec.UNSET,
+        visitor_token=turn.visitor_token or msgspec.UNSET,
     )
 
 
-def _encode(event: ClientEvent, accepted: Accepted, request_id: str | None) -> bytes:
+def _encode(event: ClientEvent, turn: Turn, request_id: str | None) -> bytes:
     match event:
         case Text():
             return sse.event("text", event.id, {"text": event.text})
@@ -100,7 +169,7 @@ def _encode(event: ClientEvent, accepted: Accepted, request_id: str | None) -> b
         case Reset():
             return sse.event("reset", event.id, {})
         case Finished():
-            return sse.event("done", event.id, _response(event.sent, accepted))
+            return sse.event("done", event.id, _response(event.sent, turn))
         case Failed():
             return _error(event.id, AnswerFailed(event.code, event.message), request_id)
 

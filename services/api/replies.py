@@ -8,6 +8,7 @@ that is gone too, the outcome on the event log ends the answer.
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -64,6 +65,21 @@ class Replies:
         inbox = self._open[message_id] = Inbox()
         return inbox
 
+    @asynccontextmanager
+    async def overhear(self, message_id: str) -> AsyncIterator[Inbox]:
+        """Collect the replies to a message whichever api process took it; then catch up()."""
+        inbox = Inbox()
+
+        async def receive(message: Msg) -> None:
+            inbox.put_nowait(self._decoder.decode(message.data))
+
+        subject = subjects.chat_reply("*", message_id)
+        subscription = await self._bus.client.subscribe(subject, cb=receive)
+        try:
+            yield inbox
+        finally:
+            await subscription.unsubscribe()
+
     async def follow(
         self, message_id: str, inbox: Inbox, answer: Answer
     ) -> AsyncIterator[list[ClientEvent]]:
@@ -76,11 +92,11 @@ class Replies:
                 while answer.end is None and not inbox.empty():
                     events += answer.take(inbox.get_nowait())
             except (TimeoutError, MissedFrames):
-                events = await self._recover(message_id, answer)
+                events = await self.catch_up(message_id, answer)
             if events:
                 yield events
 
-    async def _recover(self, message_id: str, answer: Answer) -> list[ClientEvent]:
+    async def catch_up(self, message_id: str, answer: Answer) -> list[ClientEvent]:
         """Find what was missed, in the reply stream or on the event log."""
         events: list[ClientEvent] = []
         try:

@@ -1,7 +1,8 @@
 """Client events as server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -21,20 +22,35 @@ def event(name: str, event_id: str, data: Any) -> bytes:
 
 
 async def with_heartbeat(
-    batches: AsyncIterator[Iterable[bytes]], interval: float
-) -> AsyncIterator[bytes]:
-    """Join each batch into one write; send a comment when nothing came for `interval` seconds."""
-    upcoming = asyncio.ensure_future(anext(batches, None))
+    batches: AsyncGenerator[list[bytes], None], interval: float
+) -> AsyncGenerator[bytes, None]:
+    """Join each batch into one write; send a comment when nothing came for `interval` seconds.
+
+    `batches` runs, and is closed, in a task of its own: however the client's connection ends, what
+    has to be done then can be done.
+    """
+    ready: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
+
+    async def pump() -> None:
+        try:
+            async with aclosing(batches):
+                async for batch in batches:
+                    ready.put_nowait(batch)
+        finally:
+            ready.put_nowait(None)
+
+    pumping = asyncio.create_task(pump())
     try:
         while True:
-            done, _ = await asyncio.wait({upcoming}, timeout=interval)
-            if not done:
+            try:
+                async with asyncio.timeout(interval):
+                    batch = await ready.get()
+            except TimeoutError:
                 yield HEARTBEAT
                 continue
-            batch = upcoming.result()
             if batch is None:
-                return
-            upcoming = asyncio.ensure_future(anext(batches, None))
+                break
             yield b"".join(batch)
+        await pumping
     finally:
-        upcoming.cancel()
+        pumping.cancel()

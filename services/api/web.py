@@ -1,5 +1,6 @@
 """The Litestar application: routes, what they are given, errors, limits, documentation."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +12,24 @@ from litestar.types import ASGIApp
 
 from libs.bus.bus import Bus
 from libs.runtime.health import Check
-from services.api import agents, chat, conversations, health, keys, sources, usage, webhooks
+from services.api import (
+    agents,
+    chat,
+    conversations,
+    health,
+    keys,
+    messages,
+    sources,
+    usage,
+    webhooks,
+)
 from services.api.accept import Acceptance
 from services.api.auth import Authentication
 from services.api.cache import Directory
+from services.api.cancel import Cancelling
 from services.api.docs_page import assets_router, openapi_config
 from services.api.errors import respond
+from services.api.idempotency import Idempotency
 from services.api.key_usage import KeyUsage
 from services.api.limits import RateLimiter
 from services.api.middleware import Edge, add_headers, json_only
@@ -26,10 +39,13 @@ from services.api.replies import Replies
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
+from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
 
 ROUTES = (
     chat.send_message,
+    messages.resume_stream,
+    messages.cancel_message,
     conversations.get_conversation,
     conversations.list_conversations,
     agents.create_agent,
@@ -63,11 +79,14 @@ def build(
     agents: Agents,
     keys: Keys,
     conversations: Conversations,
+    claims: Claims,
+    stopping: asyncio.Event,
     checks: Mapping[str, Check],
 ) -> ASGIApp:
     """Return the application over these parts."""
     acceptance = Acceptance(bus, replies, conversations, settings)
-    relay = Relay(replies, acceptance, heartbeat=settings.heartbeat_interval)
+    cancelling = Cancelling(bus, replies, conversations, stopping)
+    relay = Relay(replies, acceptance, cancelling, heartbeat=settings.heartbeat_interval)
     given = {
         "settings": settings,
         "bus": bus,
@@ -76,6 +95,8 @@ def build(
         "keys": keys,
         "conversations": conversations,
         "acceptance": acceptance,
+        "idempotency": Idempotency(claims, acceptance, conversations),
+        "cancelling": cancelling,
         "relay": relay,
         "checks": checks,
     }

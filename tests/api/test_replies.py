@@ -1,7 +1,7 @@
 """From the bus to an open answer, also when messages were lost on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
@@ -96,7 +96,7 @@ async def test_a_silent_stream_gets_comments() -> None:
     """Nothing to say for a while is said as a comment; what comes then follows unchanged."""
     speak = asyncio.Event()
 
-    async def batches() -> AsyncIterator[list[bytes]]:
+    async def batches() -> AsyncGenerator[list[bytes], None]:
         await speak.wait()
         yield [b"a", b"b"]
 

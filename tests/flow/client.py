@@ -20,10 +20,11 @@ HOURS = {
 
 @dataclass
 class Streamed:
-    """A streamed answer: the events as they came, and the response's headers."""
+    """A streamed answer: the events as they came, their ids, and the response's headers."""
 
     headers: httpx.Headers
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -89,32 +90,60 @@ class Client:
         """Send a message; return the whole answer's JSON."""
         return await self.post(f"/v1/agents/{agent_id}/chat", {"message": message} | fields)
 
-    async def stream(self, agent_id: str, message: str, **fields: Any) -> Streamed:
+    async def stream(
+        self, agent_id: str, message: str, *, key: str | None = None, **fields: Any
+    ) -> Streamed:
         """Send a message; return the streamed answer when it has ended."""
-        async with self.streaming(agent_id, message, **fields) as (streamed, events):
+        async with self.streaming(agent_id, message, key=key, **fields) as (streamed, events):
             async for event in events:
                 streamed.events.append(event)
         return streamed
 
     @asynccontextmanager
     async def streaming(
-        self, agent_id: str, message: str, **fields: Any
+        self, agent_id: str, message: str, *, key: str | None = None, **fields: Any
     ) -> AsyncIterator[tuple[Streamed, AsyncIterator[tuple[str, dict[str, Any]]]]]:
-        """Send a message; hand over the stream while it runs."""
+        """Send a message, with an Idempotency-Key if given; hand over the stream while it runs."""
         async with self._http.stream(
             "POST",
             f"/v1/agents/{agent_id}/chat",
             json={"message": message, "stream": True} | fields,
-            headers=self._headers,
+            headers=self._headers | ({"Idempotency-Key": key} if key else {}),
         ) as response:
             assert response.status_code == 200, await response.aread()
-            yield Streamed(response.headers), _events(response)
+            streamed = Streamed(response.headers)
+            yield streamed, _events(response, streamed)
+
+    @asynccontextmanager
+    async def resuming(
+        self, message_id: str, last_event_id: str | None = None, url: str = ""
+    ) -> AsyncIterator[tuple[Streamed, AsyncIterator[tuple[str, dict[str, Any]]]]]:
+        """Take up the stream of an answer after an event; hand it over while it runs."""
+        async with self._http.stream(
+            "GET",
+            f"{url}/v1/messages/{message_id}/stream",
+            headers=self._headers | ({"Last-Event-ID": last_event_id} if last_event_id else {}),
+        ) as response:
+            assert response.status_code == 200, await response.aread()
+            streamed = Streamed(response.headers)
+            yield streamed, _events(response, streamed)
+
+    async def resume(self, message_id: str, last_event_id: str | None = None) -> Streamed:
+        """Take up the stream of an answer; return it when it has ended."""
+        async with self.resuming(message_id, last_event_id) as (streamed, events):
+            async for event in events:
+                streamed.events.append(event)
+        return streamed
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def _events(
+    response: httpx.Response, streamed: Streamed
+) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     name = ""
     async for line in response.aiter_lines():
-        if line.startswith("event: "):
+        if line.startswith("id: "):
+            streamed.ids.append(line.removeprefix("id: "))
+        elif line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             yield name, json.loads(line.removeprefix("data: "))

@@ -18,6 +18,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     instructions: str
     model: str | None
+    cancel_on_disconnect: bool = False
     created_at: datetime
     updated_at: datetime
 
@@ -33,7 +34,13 @@ class Agents:
         await self._agents.create_index([("account_id", 1), ("_id", -1)])
 
     async def create(
-        self, account_id: str, name: str, instructions: str, model: str | None
+        self,
+        account_id: str,
+        name: str,
+        instructions: str,
+        model: str | None,
+        *,
+        cancel_on_disconnect: bool = False,
     ) -> Agent:
         """Store a new agent."""
         moment = now()
@@ -43,6 +50,7 @@ class Agents:
             name=name,
             instructions=instructions,
             model=model,
+            cancel_on_disconnect=cancel_on_disconnect,
             created_at=moment,
             updated_at=moment,
         )

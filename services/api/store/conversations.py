@@ -15,8 +15,8 @@ from typing import Any, Literal
 import msgspec
 from pymongo import UpdateOne
 
-from libs.contracts.chat import Exchange, SourceUsed
-from libs.contracts.events import MessageFailed, MessageSent, Outcome
+from libs.contracts.chat import CANCELLED, Exchange, SourceUsed
+from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database, insert_new
 
@@ -40,7 +40,10 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. What follows `metadata_json` is the assistant's; `error` of one that failed."""
+    """One message. What follows `metadata_json` is the assistant's; `error` of one that failed.
+
+    A question has the `model`, the `credits` and the `edge` of its request.
+    """
 
     id: str
     order: str
@@ -50,7 +53,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     at: datetime
     metadata_json: str = "{}"
-    status: Literal["done", "failed"] = "done"
+    status: Literal["done", "failed", "cancelled"] = "done"
     sources: tuple[SourceUsed, ...] = ()
     confidence: float = 0.0
     model: str = ""
@@ -58,6 +61,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str = ""
     error_code: str = ""
     error_message: str = ""
+    edge: str = ""
 
 
 class Conversations:
@@ -86,13 +90,23 @@ class Conversations:
     async def record(self, outcome: Outcome) -> None:
         """Store how a message ended. Idempotent by message id: the first end stays."""
         await self._adding.add(_ending(outcome))
-        if isinstance(outcome, MessageSent):
+        if isinstance(outcome, MessageSent) and outcome.message:
             await self._remembering.add(outcome)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, None when there is none."""
         document = await self._conversations.find_one({"_id": conversation_id})
         return msgspec.convert(_fields(document), Conversation) if document else None
+
+    async def message(self, message_id: str) -> Message | None:
+        """Return one message, None when there is none (yet)."""
+        document = await self._messages.find_one({"_id": message_id})
+        return msgspec.convert(_fields(document), Message) if document else None
+
+    async def outcome(self, message_id: str) -> Outcome | None:
+        """Return how a message ended, None when it has not."""
+        message = await self.message(message_id)
+        return _outcome(message) if message else None
 
     async def messages(
         self, conversation_id: str, limit: int, before: str | None = None
@@ -142,9 +156,14 @@ class Conversations:
         return [None] * len(group)
 
 
-def question_order(turn_id: str) -> str:
-    """Where a question stands in its conversation."""
-    return f"{turn_id}.0"
+def question_id(message_id: str) -> str:
+    """The id of the question whose answer has this id."""
+    return f"{message_id}q"
+
+
+def question_order(message_id: str) -> str:
+    """Where the question of an answer stands in its conversation."""
+    return f"{message_id}.0"
 
 
 def _ending(outcome: Outcome) -> Message:
@@ -165,6 +184,7 @@ def _ending(outcome: Outcome) -> Message:
                 model=outcome.model,
                 credits=outcome.credits,
                 finish_reason=outcome.finish_reason,
+                status="cancelled" if outcome.finish_reason == CANCELLED else "done",
                 **common,
             )
         case MessageFailed():
@@ -175,6 +195,29 @@ def _ending(outcome: Outcome) -> Message:
                 error_message=outcome.message,
                 **common,
             )
+
+
+def _outcome(message: Message) -> Outcome:
+    """Return the outcome that a message was stored for, as far as it was stored."""
+    common: dict[str, Any] = {
+        "event_id": outcome_id(message.id),
+        "account_id": "",
+        "agent_id": message.agent_id,
+        "at": message.at,
+        "message_id": message.id,
+        "conversation_id": message.conversation_id,
+    }
+    if message.status == "failed":
+        return MessageFailed(code=message.error_code, message=message.error_message, **common)
+    return MessageSent(
+        message=message.content,
+        model=message.model,
+        credits=message.credits,
+        confidence=message.confidence,
+        sources=message.sources,
+        finish_reason=message.finish_reason,
+        **common,
+    )
 
 
 def _exchange(sent: MessageSent) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""/v1/messages/{message_id}: resume the stream of an answer, cancel it."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.params import Parameter
+from litestar.response import Stream
+
+from services.api import sse
+from services.api.accept import Turn
+from services.api.answer import END
+from services.api.auth import Caller
+from services.api.cancel import Cancelling
+from services.api.conversations import MessageView, may_read, view
+from services.api.errors import NotFound
+from services.api.relay import Relay
+from services.api.store.conversations import Conversation, Conversations, question_id
+from services.api.store.conversations import Message as StoredMessage
+
+LastEventId = Annotated[
+    str | None,
+    Parameter(
+        header="Last-Event-ID",
+        max_length=100,
+        description="The id of the last event that was received; without it, from the start",
+    ),
+]
+
+
+@get(
+    "/v1/messages/{message_id:str}/stream",
+    summary="Resume a streamed answer",
+    tags=["Chat"],
+)
+async def resume_stream(
+    message_id: str,
+    request: Request[Caller, str, Any],
+    conversations: Conversations,
+    relay: Relay,
+    last_event_id: LastEventId = None,
+) -> Stream | Response[None]:
+    """Stream an answer from the event after `Last-Event-ID`, on any replica.
+
+    While it is being generated and some minutes after, the client gets exactly what it missed;
+    later a `reset` and the whole answer. After the last event there is nothing more: 204.
+    """
+    question, _ = await own_question(request.user, conversations, message_id)
+    if last_event_id == END:
+        return Response(None, status_code=204)
+    outcome = await conversations.outcome(message_id)
+    turn = Turn(message_id, question.conversation_id, request.user.visitor_token)
+    request_id = request.scope["state"].get("request_id")
+    return Stream(
+        relay.resume(turn, outcome, last_event_id, request_id),
+        media_type=sse.MEDIA_TYPE,
+        headers=sse.HEADERS | id_headers(turn),
+    )
+
+
+@post(
+    "/v1/messages/{message_id:str}/cancel",
+    status_code=200,
+    summary="Cancel an answer",
+    tags=["Chat"],
+)
+async def cancel_message(
+    message_id: str,
+    request: Request[Caller, str, Any],
+    conversations: Conversations,
+    cancelling: Cancelling,
+) -> MessageView:
+    """Stop an answer and keep what there is of it. An answer that has ended stays as it is.
+
+    A cancelled answer costs its full price when it has any text, and nothing when it has none.
+    """
+    question, conversation = await own_question(request.user, conversations, message_id)
+    ended = await conversations.message(message_id)
+    if ended is None:
+        ended = await cancelling.cancel(question, message_id, conversation.account_id)
+    return view(ended)
+
+
+async def own_question(
+    caller: Caller, conversations: Conversations, message_id: str
+) -> tuple[StoredMessage, Conversation]:
+    """Return the question to an answer that the caller may read. Raises NotFound."""
+    question = await conversations.message(question_id(message_id))
+    if question is None:
+        raise NotFound("message")
+    conversation = await conversations.get(question.conversation_id)
+    if conversation is None or not may_read(caller, conversation):
+        raise NotFound("message")
+    return question, conversation
+
+
+def id_headers(turn: Turn) -> dict[str, str]:
+    """Return the headers that name an answer before it is there."""
+    headers = {"X-Message-Id": turn.message_id, "X-Conversation-Id": turn.conversation_id}
+    if turn.visitor_token:
+        headers["X-Visitor-Token"] = turn.visitor_token
+    return headers

@@ -1,0 +1,80 @@
+"""Which Idempotency-Keys were used, for what."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from libs.runtime.mongo import Collection, Database, DuplicateError
+
+KEPT = timedelta(hours=24)
+"""How long a key stands for its first request."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A key's first request. `body` is the hash of what it asked.
+
+    `claimed_at` is when a process began to accept it; `accepted`: that was done.
+    """
+
+    id: str
+    body: str
+    message_id: str
+    conversation_id: str
+    created_at: datetime
+    claimed_at: datetime
+    accepted: bool = False
+
+
+class Claims:
+    """The `idempotency` collection."""
+
+    def __init__(self, database: Database) -> None:
+        self._claims: Collection = database["idempotency"]
+
+    async def create_indexes(self) -> None:
+        """Create what the queries need; safe to repeat."""
+        await self._claims.create_index("created_at", expireAfterSeconds=int(KEPT.total_seconds()))
+
+    async def add(self, claim: Claim) -> bool:
+        """Store a claim; False when there is one for its key."""
+        try:
+            await self._claims.insert_one(_document(claim))
+        except DuplicateError:
+            return False
+        return True
+
+    async def get(self, claim_id: str) -> Claim | None:
+        """Return the claim, None when there is none."""
+        document = await self._claims.find_one({"_id": claim_id})
+        if document is None:
+            return None
+        return msgspec.convert({**document, "id": document["_id"]}, Claim)
+
+    async def replace(self, old: Claim, new: Claim) -> bool:
+        """Put a claim in another's place; False when that is not there any more."""
+        fields = _document(new)
+        del fields["_id"]
+        result = await self._claims.update_one(_same(old), {"$set": fields})
+        return bool(result.modified_count)
+
+    async def accepted(self, claim: Claim) -> None:
+        """Remember that its message was accepted."""
+        await self._claims.update_one(_same(claim), {"$set": {"accepted": True}})
+
+    async def remove(self, claim: Claim) -> None:
+        """Forget a claim whose message was not accepted: the key is free again."""
+        await self._claims.delete_one(_same(claim))
+
+
+def _same(claim: Claim) -> dict[str, object]:
+    return {
+        "_id": claim.id,
+        "message_id": claim.message_id,
+        "claimed_at": claim.claimed_at,
+    }
+
+
+def _document(claim: Claim) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(claim, builtin_types=(datetime,))
+    fields["_id"] = fields.pop("id")
+    return fields
