@@ -1,7 +1,7 @@
 """From the bus to an open answer, also when messages were lost on the way."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 

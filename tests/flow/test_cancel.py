@@ -1,5 +1,7 @@
 """Cancelling an answer: at once, kept, billed as documented."""
 
+from typing import Any
+
 import pytest
 
 from tests.fakes.openai_server import FakeOpenAI, Script
@@ -7,11 +9,17 @@ from tests.flow.client import Client
 from tests.waiting import eventually
 
 
-@pytest.fixture
-async def talker(client: Client, model: FakeOpenAI) -> str:
-    """An agent whose model never comes to an end."""
+@pytest.fixture(autouse=True)
+def models(model: FakeOpenAI) -> None:
+    """Models that never come to an end; one says something, one does not."""
+    model.pause()
     model.scripts["endless"] = Script(tokens=64, stall_after=3)
     model.scripts["thinking"] = Script(tokens=64, stall_after=0)
+
+
+@pytest.fixture
+async def talker(client: Client) -> str:
+    """An agent whose model never comes to an end."""
     return await client.agent(model="endless")
 
 
@@ -34,7 +42,6 @@ async def test_a_cancelled_answer_is_kept_and_billed(
     client: Client, talker: str, model: FakeOpenAI
 ) -> None:
     """The stream ends with `done`; the stored message is what the client was left with."""
-    gone = model.disconnects
     async with client.streaming(talker, "Talk.") as (streamed, events):
         message_id = streamed.headers["X-Message-Id"]
         async for event in events:
@@ -42,7 +49,7 @@ async def test_a_cancelled_answer_is_kept_and_billed(
             if streamed.text:
                 break
         cancelled = await client.post(f"/v1/messages/{message_id}/cancel", None)
-        await model.until(lambda fake: fake.disconnects == gone + 1, timeout=1)
+        await model.until(lambda fake: fake.chats[-1].disconnected_at is not None, timeout=1)
         async for event in events:
             streamed.events.append(event)
     assert streamed.names[-1] == "done"
@@ -66,7 +73,7 @@ async def test_cancelling_again_changes_nothing(client: Client, talker: str) -> 
     assert await spent(client) == first["credits_used"]
 
 
-async def test_nothing_said_nothing_paid(client: Client, model: FakeOpenAI, talker: str) -> None:
+async def test_nothing_said_nothing_paid(client: Client, model: FakeOpenAI) -> None:
     """The model was still thinking."""
     agent = await client.agent(model="thinking")
     chats = len(model.chats)
@@ -88,18 +95,15 @@ async def test_an_answer_that_ended_stays_as_it_is(client: Client, shop: str) ->
 
 
 @pytest.mark.parametrize("asked", ["by the agent", "by the request"])
-async def test_the_client_leaves(
-    client: Client, model: FakeOpenAI, talker: str, asked: str
-) -> None:
+async def test_the_client_leaves(client: Client, model: FakeOpenAI, asked: str) -> None:
     """With `cancel_on_disconnect` the answer ends there."""
-    fields = {"cancel_on_disconnect": True}
+    fields: dict[str, Any] = {"cancel_on_disconnect": True}
     agent = await client.agent(model="endless", **(fields if asked == "by the agent" else {}))
-    gone = model.disconnects
     request = fields if asked == "by the request" else {}
     async with client.streaming(agent, "Talk.", **request) as (streamed, events):
         async for name, _ in events:
             if name == "text":
                 break
-    await model.until(lambda fake: fake.disconnects == gone + 1)
+    await model.until(lambda fake: fake.chats[-1].disconnected_at is not None)
     resumed = await client.resume(streamed.headers["X-Message-Id"])
     assert resumed.last["finish_reason"] == "cancelled"

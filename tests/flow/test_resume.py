@@ -119,9 +119,7 @@ async def test_a_visitor_resumes_with_the_token(
     assert (await visitor.request("GET", path, headers=token)).status_code == 200
 
 
-async def test_an_answer_goes_on_without_its_client(
-    client: Client, talker: str, model: FakeOpenAI
-) -> None:
+async def test_an_answer_goes_on_without_its_client(client: Client, talker: str) -> None:
     """Disconnecting does not cancel, unless that was asked for."""
     async with client.streaming(talker, "Talk.") as (streamed, events):
         await anext(events)
