@@ -1,12 +1,13 @@
 """The whole system for flow tests: real servers, every service a real process (or all in one)."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,52 +19,105 @@ from alonchat.embedded import Server
 from libs.bus.bus import open_bus
 from libs.contracts.accounts import CREATE_ACCOUNT, CreateAccount, Plan
 from libs.runtime.serve import SERVICES
+from tests.fakes import qdrant_server
 
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 
 
+class Killable:
+    """A server that can be killed and started again, on the same port and data."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it accepts connections when this returns."""
+        self._process = embedded.start(self.server)
+
+    def kill(self) -> None:
+        """Kill -9 it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=STOP_TIMEOUT)
+            self._process = None
+
+    def stop(self) -> None:
+        """Stop it the polite way, if it runs."""
+        if self._process is not None:
+            embedded.stop(self.server, self._process)
+
+
 @dataclass
 class Stack:
-    """A running system. `processes` by service, or one under the name `all`."""
+    """A running system. `processes` by service, or one under the name `all`.
+
+    A second process of a service is named `<service>-2`, and so on; `ports` has those of api.
+    """
 
     directory: Path
-    nats_url: str
-    mongo_url: str
-    port: int
+    ports: dict[str, int]
     env: dict[str, str]
+    servers: dict[str, Killable]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def nats_url(self) -> str:
+        """Where the bus is."""
+        return self.servers["nats"].server.url
+
+    @property
+    def mongo_url(self) -> str:
+        """Where the database is."""
+        return self.servers["mongo"].server.url
+
+    @property
+    def urls(self) -> list[str]:
+        """Where each api process listens."""
+        return [f"http://127.0.0.1:{port}" for port in self.ports.values()]
 
     @property
     def url(self) -> str:
         """Where the API listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return self.urls[0]
 
     def start(self, name: str, services: Sequence[str]) -> None:
         """Start one process with these services; its output goes to a file of its name."""
+        port = {"PORT": str(self.ports[name])} if name in self.ports else {}
         with (self.directory / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 tied([sys.executable, "-m", "services", *services]),
-                env=os.environ | self.env,
+                env=os.environ | self.env | port,
                 stdout=output,
                 stderr=output,
             )
 
-    def kill(self, service: str) -> None:
-        """Kill -9 the process of a service."""
-        process = self.processes.pop(service)
+    def kill(self, name: str) -> None:
+        """Kill -9 a process."""
+        process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=STOP_TIMEOUT)
 
-    def restart(self, service: str) -> None:
-        """Start a killed service again."""
-        self.start(service, [service])
+    async def drain(self, name: str) -> None:
+        """Tell a process to stop, and wait until it has finished what it was doing."""
+        process = self.processes.pop(name)
+        process.terminate()
+        await asyncio.to_thread(process.wait, timeout=STOP_TIMEOUT * 2)
+
+    def restart(self, name: str) -> None:
+        """Start a process that was killed or stopped again."""
+        self.start(name, [name.partition("-")[0]])
 
     async def ready(self) -> None:
-        """Return when every dependency of every service answers."""
+        """Return when every api process says that every dependency answers."""
+        for url in self.urls:
+            await self._ready(url)
+
+    async def _ready(self, url: str) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
         answer = "nothing listens"
-        async with httpx.AsyncClient(base_url=self.url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
             while time.monotonic() < deadline:
                 try:
                     response = await client.get("/readyz")
@@ -72,6 +126,7 @@ class Stack:
                     answer = response.text
                 except httpx.TransportError as error:
                     answer = repr(error)
+                await asyncio.sleep(0.05)
         raise TimeoutError(f"not ready: {answer}; see {self.directory}")
 
     async def account(self, plan: Plan = "enterprise", credits: int = 100_000) -> str:
@@ -92,27 +147,39 @@ class Stack:
 
 @asynccontextmanager
 async def running(
-    directory: Path, *, one_process: bool = False, **env: str
+    directory: Path, *, one_process: bool = False, replicas: int = 1, **env: str
 ) -> AsyncIterator[Stack]:
-    """Start everything on a directory, hand it over when ready, stop everything."""
+    """Start everything on a directory, hand it over when ready, stop everything.
+
+    With `replicas` there are so many processes of each service, and a Qdrant server of ours: the
+    embedded index is for one process.
+    """
     # Servers of its own: what a killed service leaves on them must not meet another test.
-    with (
-        _embedded(embedded.nats(directory / "nats")) as nats_url,
-        _embedded(embedded.mongo(directory / "mongo")) as mongo_url,
-    ):
-        stack = Stack(directory, nats_url, mongo_url, embedded.free_port(), {})
-        stack.env |= {
-            "NATS_URL": nats_url,
-            "MONGO_URL": mongo_url,
-            "PORT": str(stack.port),
-            "DATA_DIR": str(directory),
-            "WEBHOOKS_ALLOW_PRIVATE": "true",
-            "LLM_BASE_URL": "",
-            "LLM_API_KEY": "",
-        } | env
-        groups = {"all": []} if one_process else {name: [name] for name in SERVICES}
+    servers = {
+        "nats": Killable(embedded.nats(directory / "nats")),
+        "mongo": Killable(embedded.mongo(directory / "mongo")),
+    }
+    if replicas > 1:
+        servers["qdrant"] = Killable(qdrant_server.described(directory / "qdrant"))
+    names = _names(replicas) if not one_process else {"all": []}
+    apis = [name for name in names if name.startswith(("api", "all"))]
+    with ExitStack() as running_servers:
+        for server in servers.values():
+            server.start()
+            running_servers.callback(server.stop)
+        stack = Stack(directory, {name: embedded.free_port() for name in apis}, {}, servers)
+        stack.env |= (
+            {f"{name.upper()}_URL": one.server.url for name, one in servers.items()}
+            | {
+                "DATA_DIR": str(directory),
+                "WEBHOOKS_ALLOW_PRIVATE": "true",
+                "LLM_BASE_URL": "",
+                "LLM_API_KEY": "",
+            }
+            | env
+        )
         try:
-            for name, services in groups.items():
+            for name, services in names.items():
                 stack.start(name, services)
             await stack.ready()
             yield stack
@@ -120,10 +187,7 @@ async def running(
             stack.stop()
 
 
-@contextmanager
-def _embedded(server: Server) -> Iterator[str]:
-    process = embedded.start(server)
-    try:
-        yield server.url
-    finally:
-        embedded.stop(server, process)
+def _names(replicas: int) -> dict[str, list[str]]:
+    """Name the processes: `<service>`, `<service>-2`, and so on."""
+    suffixes = ["", *(f"-{number}" for number in range(2, replicas + 1))]
+    return {f"{service}{suffix}": [service] for suffix in suffixes for service in SERVICES}

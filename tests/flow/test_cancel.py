@@ -26,7 +26,7 @@ async def talker(client: Client) -> str:
 async def spent(client: Client) -> int:
     """Credits that the account's ledger says were spent."""
     entries = (await client.get("/v1/credits/ledger"))["items"]
-    return -sum(entry["credits"] for entry in entries if entry["type"] == "debit")
+    return sum(-int(entry["credits"]) for entry in entries if entry["type"] == "debit")
 
 
 async def settled(client: Client) -> None:

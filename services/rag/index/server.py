@@ -1,12 +1,17 @@
 """The index on a Qdrant server or cluster."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+from qdrant_client.http.exceptions import (
+    ApiException,
+    ResponseHandlingException,
+    UnexpectedResponse,
+)
 from stamina import retry_context
 
+from libs.bus.errors import ServiceUnavailable
 from libs.runtime.settings import SettingsError
 from services.rag.index.interface import Chunk, Hit, chunk_of, other_size
 from services.rag.vector import Vector
@@ -28,7 +33,8 @@ class ServerIndex:
             models.PointStruct(id=chunk.point_id, vector=vector, payload=chunk.payload)
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
-        await self._client.upsert(self._collection, points, wait=True)
+        with _reporting_outages():
+            await self._client.upsert(self._collection, points, wait=True)
 
     async def trim(self, source_id: str, keep: int) -> None:
         """Remove the chunks of a source whose number is `keep` or higher."""
@@ -45,19 +51,21 @@ class ServerIndex:
 
     async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
         """Return the agent's chunks nearest to a vector, best first."""
-        found = await self._client.query_points(
-            self._collection,
-            query=vector,
-            query_filter=models.Filter(must=[_equals("agent_id", agent_id)]),
-            limit=limit,
-            with_payload=True,
-        )
+        with _reporting_outages():
+            found = await self._client.query_points(
+                self._collection,
+                query=vector,
+                query_filter=models.Filter(must=[_equals("agent_id", agent_id)]),
+                limit=limit,
+                with_payload=True,
+            )
         return [Hit(chunk_of(point.payload), point.score) for point in found.points]
 
     async def count(self, agent_id: str) -> int:
         """Return how many chunks an agent has."""
         matching = models.Filter(must=[_equals("agent_id", agent_id)])
-        return (await self._client.count(self._collection, matching, exact=True)).count
+        with _reporting_outages():
+            return (await self._client.count(self._collection, matching, exact=True)).count
 
     async def ping(self) -> None:
         """Raise unless the server answers and has the collection."""
@@ -65,7 +73,17 @@ class ServerIndex:
 
     async def _delete(self, *conditions: models.FieldCondition) -> None:
         selector = models.FilterSelector(filter=models.Filter(must=list(conditions)))
-        await self._client.delete(self._collection, selector, wait=True)
+        with _reporting_outages():
+            await self._client.delete(self._collection, selector, wait=True)
+
+
+@contextmanager
+def _reporting_outages() -> Iterator[None]:
+    """Raise ServiceUnavailable when the server can't be reached: a worker then waits for it."""
+    try:
+        yield
+    except ResponseHandlingException as error:  # no response: the connection failed
+        raise ServiceUnavailable("qdrant") from error
 
 
 def _equals(key: str, value: str) -> models.FieldCondition:
