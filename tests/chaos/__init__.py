@@ -1,0 +1,1 @@
+"""Load on a system in which things die at random, and the audit of what became of it."""
