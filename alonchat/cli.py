@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from alonchat import accounts, doctor, output
+from alonchat import accounts, dead, doctor, output
+from alonchat import reconcile as reconciling
 from alonchat.accounts import Json
 from alonchat.errors import OperatorError
 from alonchat.settings import StackSettings
@@ -34,6 +35,7 @@ app = App(
     print_error=False,
 )
 app.command(accounts.app)
+app.command(dead.app)
 
 
 @app.command
@@ -64,6 +66,22 @@ def examine(*, service: OnlyService = None, json: Json = False) -> None:
     lines = [f"{'ok  ' if found.ok else 'FAIL'}  {found.sentence}" for found in findings]
     output.show({"ok": healthy, "findings": findings}, lines, as_json=json)
     if not healthy:
+        raise SystemExit(1)
+
+
+@app.command
+def reconcile(account: str | None = None, /, *, json: Json = False) -> None:
+    """Prove that the ledger of an account, or of each, adds up to its balance."""
+    checked = reconciling.reconcile(account)
+    wrong = [one for one in checked if not one.ok]
+    entries = sum(one.found.entries for one in checked)
+    lines = [one.sentence for one in checked if not one.ok or account or not one.found.settled]
+    lines.append(
+        f"{len(checked)} accounts, {entries} entries, {len(wrong)} accounts that are wrong."
+    )
+    document = {"ok": not wrong, "accounts": checked}
+    output.show(document, lines, as_json=json)
+    if wrong:
         raise SystemExit(1)
 
 

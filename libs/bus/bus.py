@@ -87,11 +87,16 @@ class Bus:
         await self.client.publish(subject, encode(message))
 
     async def call(
-        self, call: Call[Request, Reply], request: Request, patience: float = CALL_PATIENCE
+        self,
+        call: Call[Request, Reply],
+        request: Request,
+        patience: float = CALL_PATIENCE,
+        timeout: float = CALL_TIMEOUT,
     ) -> Reply:
         """Ask the service that owns something. Raises FaultError and ServiceUnavailable.
 
-        `patience`: seconds to keep trying while nobody answers; 0 asks once.
+        `patience`: seconds to keep trying while nobody answers; 0 asks once. `timeout`: seconds
+        that one try may take.
         """
         retried = (NoRespondersError, NatsTimeoutError) if call.idempotent else NoRespondersError
         try:
@@ -104,7 +109,7 @@ class Bus:
             ):
                 with attempt:
                     reply = await self.client.request(
-                        call.subject, encode(request), timeout=CALL_TIMEOUT
+                        call.subject, encode(request), timeout=timeout
                     )
         except (NatsError, ConnectionClosedError) as error:
             raise ServiceUnavailable(call.service) from error

@@ -21,6 +21,7 @@ from faststream.nats import ConsumerConfig, JStream, NatsMessage, PullSub
 from nats.errors import Error as NatsError
 
 from libs.bus.bus import Bus
+from libs.bus.dead_letters import REASON
 from libs.bus.errors import ServiceUnavailable
 from libs.contracts import subjects
 from libs.contracts.message import decode
@@ -179,7 +180,11 @@ class _Policy:
         """Keep the message for an operator, then take it off its queue."""
         subject = message.raw_message.subject
         log.error("work.dead_letter", subject=subject, reason=reason)
-        await self._bus.jetstream.publish(
-            subjects.dead(subject), message.body, headers={"Alonchat-Reason": reason[:500]}
-        )
+        where = message.raw_message.metadata
+        headers = {
+            REASON: reason[:500],
+            # Buried again after a crash in this moment, it is still one.
+            "Nats-Msg-Id": f"{where.stream}.{where.sequence.stream}",
+        }
+        await self._bus.jetstream.publish(subjects.dead(subject), message.body, headers=headers)
         await message.reject()

@@ -107,9 +107,31 @@ class Usage(Message, frozen=True, kw_only=True, tag="billing.usage.v1"):
     days: tuple[UsageDay, ...]
 
 
+class Reconcile(Message, frozen=True, kw_only=True, tag="billing.reconcile.v1"):
+    """Ask whether an account's ledger adds up to its balance."""
+
+    account_id: str
+
+
+class Reconciled(Message, frozen=True, kw_only=True, tag="billing.reconciled.v1"):
+    """What an account's balance and its ledger say, both without what is being settled right now.
+
+    `stale_holds`: holds that should have been ended by now. `settled` False: the account changed
+    all the time while it was read, so the two numbers may be of different moments.
+    """
+
+    balance: int
+    ledger: int
+    entries: int
+    holds: int
+    stale_holds: int
+    settled: bool
+
+
 HOLD = Call("billing.hold", Hold, Held)
 RELEASE = Call("billing.release", Release, Done)
 GRANT = Call("billing.grant", Grant, Balance)
 GET_BALANCE = Call("billing.get_balance", GetBalance, Balance)
 LIST_LEDGER = Call("billing.list_ledger", ListLedger, LedgerPage)
+RECONCILE = Call("billing.reconcile", Reconcile, Reconciled)
 GET_USAGE = Call("billing.get_usage", GetUsage, Usage)

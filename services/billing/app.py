@@ -10,6 +10,7 @@ from libs.runtime.tasks import background
 from services.billing.expiry import sweep_forever
 from services.billing.handlers import register
 from services.billing.ledger import Ledger
+from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
 from services.billing.statements import Statements
 
@@ -24,7 +25,8 @@ async def run() -> AsyncIterator[None]:
     ):
         ledger = Ledger(database)
         await ledger.create_indexes()
-        register(bus, ledger, Statements(database), settings)
+        reconciliation = Reconciliation(database, settings)
+        register(bus, ledger, Statements(database), reconciliation, settings)
         answer_probes(bus, "billing", {"mongo": lambda: ping_mongo(database), "nats": bus.ping})
         await bus.start()
         async with background(sweep_forever(bus, ledger, settings)):

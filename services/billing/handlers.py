@@ -12,6 +12,7 @@ from libs.contracts.billing import (
     Hold,
     LedgerEntry,
     LedgerPage,
+    Reconciled,
     Release,
     Usage,
 )
@@ -20,6 +21,7 @@ from libs.contracts.events import MessageFailed, MessageSent, name_of
 from libs.runtime.clock import now
 from services.billing.ledger import InsufficientCredits, Ledger, entry_id
 from services.billing.prices import price_of
+from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
 from services.billing.statements import Statements
 
@@ -27,7 +29,13 @@ OUTCOMES_AT_ONCE = 200
 """Outcome events that one process works on at a time."""
 
 
-def register(bus: Bus, ledger: Ledger, statements: Statements, settings: BillingSettings) -> None:
+def register(
+    bus: Bus,
+    ledger: Ledger,
+    statements: Statements,
+    reconciliation: Reconciliation,
+    settings: BillingSettings,
+) -> None:
     """Subscribe billing to its calls and events."""
     handlers = Handlers(ledger, statements, settings)
     answer(bus, billing.HOLD, handlers.hold)
@@ -36,6 +44,11 @@ def register(bus: Bus, ledger: Ledger, statements: Statements, settings: Billing
     answer(bus, billing.GET_BALANCE, handlers.get_balance)
     answer(bus, billing.LIST_LEDGER, handlers.list_ledger)
     answer(bus, billing.GET_USAGE, handlers.get_usage)
+
+    async def reconcile(request: billing.Reconcile) -> Reconciled:
+        return await reconciliation.of(request.account_id)
+
+    answer(bus, billing.RECONCILE, reconcile)
     for kind, handler, durable in (
         (MessageSent, handlers.message_sent, "billing_message_sent"),
         (MessageFailed, handlers.message_failed, "billing_message_failed"),

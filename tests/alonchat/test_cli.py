@@ -39,6 +39,9 @@ COMMANDS = [
     ("account", "list"),
     ("account", "set-plan", "acc_1", "pro"),
     ("account", "grant", "acc_1", "5"),
+    ("reconcile",),
+    ("dead", "list"),
+    ("dead", "replay", "--all"),
 ]
 
 

@@ -183,7 +183,7 @@ async def test_a_crash_between_balance_and_entry_of_a_grant_is_finished(
 @pytest.mark.parametrize("seed", range(5))
 async def test_random_interleavings_add_up(ledger: Ledger, database: Database, seed: int) -> None:
     """Holds, debits and refunds in any order, repeated and at once: the ledger is the balance."""
-    dice = random.Random(seed)  # noqa: S311  # a repeatable order, not a secret
+    dice = random.Random(seed)  # a repeatable order, not a secret
     account_id = await granted(ledger, 60)
     spent: dict[str, int] = {}
 

@@ -118,6 +118,8 @@ SAMPLES: tuple[Message, ...] = (
         ),
         next_cursor="led_1",
     ),
+    billing.Reconcile(account_id="acc_1"),
+    billing.Reconciled(balance=100, ledger=100, entries=3, holds=1, stale_holds=0, settled=True),
     billing.GetUsage(
         account_id="acc_1", since=date(2026, 1, 1), until=date(2026, 1, 31), agent_id="agent_1"
     ),

@@ -54,7 +54,7 @@ def test_settings_replace_single_figures(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_fitting_finds_the_curve_that_made_the_points() -> None:
     """Points drawn from a known curve lead back to it."""
-    chance = random.Random(1)  # noqa: S311 -- the same points every time
+    chance = random.Random(1)
     true = Curve(slope=30, midpoint=0.6)
     scores = [chance.uniform(0.4, 0.8) for _ in range(5000)]
     points = [Point("b", score, chance.random() < true(score)) for score in scores]

@@ -1,0 +1,94 @@
+"""The messages that no worker could handle: look at them, put them back, drop them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from nats.errors import Error as NatsError
+from nats.js.api import RawStreamMsg
+from nats.js.errors import APIError, NotFoundError
+
+from libs.bus.bus import CALL_TIMEOUT, Bus
+from libs.bus.errors import ServiceUnavailable
+from libs.contracts.subjects import DEAD, dead
+
+REASON = "Alonchat-Reason"
+"""The header that says why."""
+PREFIX = dead("")
+NO_MESSAGE = 10057
+"""What NATS says of a message that is not there (any more)."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One of them. `number` names it; `subject` is where it came from."""
+
+    number: int
+    subject: str
+    reason: str
+    at: datetime | None
+    data: bytes
+
+
+class DeadLetters:
+    """The dead letters of a system. Everything raises ServiceUnavailable when NATS is away."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def all(self, subject: str = ">") -> AsyncIterator[DeadLetter]:
+        """Yield them, oldest first; `subject`, wildcards allowed, chooses by where they were."""
+        number = 0
+        while True:
+            try:
+                stored = await self._bus.jetstream.get_msg(
+                    DEAD.name, seq=number + 1, subject=dead(subject), next=True
+                )
+            except NotFoundError:
+                return
+            except (NatsError, APIError) as error:
+                raise ServiceUnavailable("nats") from error
+            letter = _letter(stored)
+            number = letter.number
+            yield letter
+
+    async def get(self, number: int) -> DeadLetter | None:
+        """Return one, None when there is none of this number."""
+        try:
+            return _letter(await self._bus.jetstream.get_msg(DEAD.name, seq=number))
+        except NotFoundError:
+            return None
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+
+    async def replay(self, letter: DeadLetter) -> None:
+        """Put it back where it was, as a new message, then drop it here.
+
+        Interrupted in between and repeated soon, it is there once: the stream knows its id.
+        """
+        headers = {"Nats-Msg-Id": f"replay.{letter.number}"}
+        try:
+            await self._bus.jetstream.publish(
+                letter.subject, letter.data, headers=headers, timeout=CALL_TIMEOUT
+            )
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+        await self.drop(letter)
+
+    async def drop(self, letter: DeadLetter) -> None:
+        """Forget it. Again: nothing."""
+        try:
+            await self._bus.jetstream.delete_msg(DEAD.name, letter.number)
+        except (NatsError, APIError) as error:
+            if not (isinstance(error, APIError) and error.err_code == NO_MESSAGE):
+                raise ServiceUnavailable("nats") from error
+
+
+def _letter(stored: RawStreamMsg) -> DeadLetter:
+    return DeadLetter(
+        number=stored.seq or 0,
+        subject=(stored.subject or "").removeprefix(PREFIX),
+        reason=(stored.headers or {}).get(REASON, ""),
+        at=stored.time,
+        data=stored.data or b"",
+    )

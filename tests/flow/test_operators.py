@@ -1,0 +1,58 @@
+"""What an operator runs against a system that works."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from libs.bus.bus import open_bus
+from libs.contracts import subjects
+from tests.flow.client import Client
+from tests.stack import Stack
+from tests.waiting import eventually
+
+
+def alonchat(stack: Stack, *arguments: str) -> tuple[int, Any]:
+    """Run a command as an operator does; return its exit code and its JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "alonchat", *arguments, "--json"],
+        env=stack.env,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, json.loads(done.stdout)
+
+
+async def test_the_ledgers_add_up(stack: Stack, client: Client, shop: str) -> None:
+    """After an answer, for all accounts that there are."""
+    answer = await client.chat(shop, "What are your business hours?")
+    assert answer["credits_used"]
+    code, document = alonchat(stack, "reconcile")
+    assert (code, document["ok"]) == (0, True)
+    assert document["accounts"]
+
+
+async def test_a_poison_message_can_be_looked_at_and_dropped(stack: Stack) -> None:
+    """Nobody can read it: it goes to the dead letters at once, and stays there when replayed."""
+    async with open_bus(stack.nats_url, "test") as bus:
+        await bus.jetstream.publish(subjects.CHAT_REQUESTED, b"poison")
+
+        async def dead() -> bool:
+            return bool(await bus.last(subjects.DEAD, "dead.>"))
+
+        await eventually(dead)
+        code, document = alonchat(stack, "dead", "list", "--subject", "chat.requested")
+        (letter,) = document["dead_letters"]
+        assert (code, letter["bytes"]) == (0, len(b"poison"))
+        number = str(letter["number"])
+        assert alonchat(stack, "dead", "show", number)[1]["data"] == "poison"
+        assert alonchat(stack, "dead", "replay", number) == (0, {"replayed": 1})
+
+        async def dead_again() -> bool:
+            found = alonchat(stack, "dead", "list")[1]["dead_letters"]
+            return [one["number"] > letter["number"] for one in found] == [True]
+
+        await eventually(dead_again)
+        assert alonchat(stack, "dead", "drop", "--all") == (0, {"dropped": 1})
+        assert alonchat(stack, "dead", "drop", number)[0] == 1
