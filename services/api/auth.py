@@ -5,6 +5,7 @@ nothing else can be learned or spent.
 """
 
 import hashlib
+import hmac
 import re
 import time
 from dataclasses import dataclass
@@ -49,7 +50,11 @@ class Caller:
 
     def may_read(self, visitor: str | None) -> bool:
         """Whether a conversation of this visitor is the caller's to see."""
-        return not self.publishable or (visitor is not None and visitor == self.visitor)
+        if not self.publishable:
+            return True
+        return None not in (visitor, self.visitor) and hmac.compare_digest(
+            str(visitor), str(self.visitor)
+        )
 
     def require_secret(self) -> None:
         """Raise Forbidden unless the key is a secret one."""
@@ -89,6 +94,8 @@ class Authentication(AbstractAuthenticationMiddleware):
         if known is None:
             raise InvalidApiKey("The API key is not valid.")
         account, key = known
+        if not key.active:
+            raise InvalidApiKey("The API key has expired.")
         caller = Caller(account, key, visitor_token(connection.headers))
         state = connection.scope["state"]
         if caller.publishable:
@@ -108,12 +115,12 @@ class Authentication(AbstractAuthenticationMiddleware):
             address = connection.client.host if connection.client else "unknown"
             visitor = caller.visitor or hashlib.sha256(address.encode()).hexdigest()
             window = await self._limiter.hit_visitor(
-                caller.key.id, visitor[:32], self._visitor_requests_per_minute
+                caller.key.limit_id, visitor[:32], self._visitor_requests_per_minute
             )
             windows = (window,)
             if window.exceeded:
                 return windows
-        return windows + await self._limiter.hit(caller.key.id, quota_of(caller.account))
+        return windows + await self._limiter.hit(caller.key.limit_id, quota_of(caller.account))
 
 
 def bearer_token(headers: Any) -> str:

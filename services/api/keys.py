@@ -1,12 +1,13 @@
-"""/v1/agents/{agent_id}/keys: create, list, revoke."""
+"""/v1/agents/{agent_id}/keys: create, list, rotate, revoke."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
 from litestar import delete, get, post
 
+from libs.runtime.clock import now
 from services.api.cache import Directory
 from services.api.errors import Conflict, InvalidRequest, NotFound
 from services.api.paging import Page, page
@@ -14,6 +15,7 @@ from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
 from services.api.store.keys import Key, Keys, KeyType
 
+DAY = 24 * 60 * 60
 ORIGIN = re.compile(r"\*|https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
@@ -27,6 +29,19 @@ class CreateKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     type: KeyType
     name: Annotated[str, msgspec.Meta(max_length=100)] = ""
     allowed_origins: list[Annotated[str, msgspec.Meta(max_length=255)]] = []
+    expires_at: Annotated[
+        Annotated[datetime, msgspec.Meta(tz=True)] | None,
+        msgspec.Meta(description="When it stops to work; null: when it is revoked"),
+    ] = None
+
+
+class RotateKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How to replace a key."""
+
+    overlap_seconds: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=30 * DAY, description="For how long the old key works beside it"),
+    ] = DAY
 
 
 class KeyView(msgspec.Struct, kw_only=True):
@@ -38,6 +53,8 @@ class KeyView(msgspec.Struct, kw_only=True):
     key_prefix: str
     allowed_origins: tuple[str, ...]
     is_active: bool
+    expires_at: datetime | None
+    replaced_by: str | None
     created_at: datetime
     last_used_at: datetime | None
     total_requests: int
@@ -59,9 +76,14 @@ async def create_key(
 ) -> CreatedKey:
     """Create a key of this agent. `key` is shown this one time."""
     origins = check_origins(data, settings.origins_per_key)
-    if len(await keys.of_agent(agent.id)) >= settings.keys_per_agent:
+    if data.expires_at is not None and data.expires_at <= now():
+        raise InvalidRequest("expires_at must be in the future.", param="expires_at")
+    active = [key for key in await keys.of_agent(agent.id) if key.active]
+    if len(active) >= settings.keys_per_agent:
         raise Conflict(f"An agent has at most {settings.keys_per_agent} keys. Revoke one first.")
-    key, secret = await keys.create(agent.account_id, agent.id, data.type, data.name, origins)
+    key, secret = await keys.create(
+        agent.account_id, agent.id, data.type, data.name, origins, expires_at=data.expires_at
+    )
     await directory.changed(agent.id)  # its origins may be new to the other processes
     return CreatedKey(key=secret, **msgspec.structs.asdict(view(key)))
 
@@ -70,6 +92,27 @@ async def create_key(
 async def list_keys(agent: Agent, keys: Keys) -> Page[KeyView]:
     """List the keys of this agent, newest first, masked."""
     return page([view(key) for key in await keys.of_agent(agent.id)], None)
+
+
+@post("/v1/agents/{agent_id:str}/keys/{key_id:str}/rotate", summary="Rotate a key", tags=["Keys"])
+async def rotate_key(
+    agent: Agent, key_id: str, data: RotateKey, directory: Directory, keys: Keys
+) -> CreatedKey:
+    """Replace a key by a new one of the same kind; both work for `overlap_seconds`.
+
+    They share one rate limit. A key that was replaced before is a conflict: rotate its replacement.
+    """
+    old = await keys.get(agent.id, key_id)
+    if old is None:
+        raise NotFound("key")
+    if not old.active:
+        raise Conflict("This key has expired. Create a new one.")
+    rotated = await keys.rotate(old, timedelta(seconds=data.overlap_seconds))
+    if rotated is None:
+        raise Conflict("This key was replaced already. Rotate the one that replaced it.")
+    await directory.changed(key_id)
+    key, secret = rotated
+    return CreatedKey(key=secret, **msgspec.structs.asdict(view(key)))
 
 
 @delete("/v1/agents/{agent_id:str}/keys/{key_id:str}", summary="Revoke a key", tags=["Keys"])
@@ -108,7 +151,9 @@ def view(key: Key) -> KeyView:
         name=key.name,
         key_prefix=key.key_prefix,
         allowed_origins=key.allowed_origins,
-        is_active=True,
+        is_active=key.active,
+        expires_at=key.expires_at,
+        replaced_by=key.replaced_by,
         created_at=key.created_at,
         last_used_at=key.last_used_at,
         total_requests=key.total_requests,

@@ -2,13 +2,15 @@
 
 Counters live in a JetStream counter stream: publishing an increment answers with the new total, so
 one round trip both counts and decides, whoever else counts at the same time. The minute is counted
-first; a request that it refuses does not use up the day.
+first; a request that it refuses does not use up the day. A total only grows, so a window that is
+used up stays so: this process refuses the rest of a flood itself, without asking again.
 """
 
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from cachetools import TTLCache
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
@@ -19,6 +21,8 @@ from libs.contracts.accounts import Account, Plan
 
 MINUTE = 60
 DAY = 24 * 60 * 60
+USED_UP_WINDOWS = 10_000
+"""Most windows that a process remembers to be used up; it asks again for any other."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class RateLimiter:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._used_up: TTLCache[str, int] = TTLCache(USED_UP_WINDOWS, MINUTE)
 
     async def hit(self, key_id: str, quota: Quota) -> tuple[Window, ...]:
         """Count a request. The last window returned is exceeded when it must be refused."""
@@ -108,8 +113,13 @@ class RateLimiter:
     async def _count(self, subject: str, name: str, seconds: int, limit: int) -> Window:
         started = int(time.time()) // seconds * seconds
         counter = subjects.counter(subject, name, started)
+        if (used := self._used_up.get(counter, 0)) > limit:
+            return Window(name, seconds, limit, used, started + seconds)
         try:
             ack = await self._bus.jetstream.publish(counter, b"", headers={"Nats-Incr": "1"})
         except (NatsError, APIError) as error:
             raise ServiceUnavailable("nats") from error
-        return Window(name, seconds, limit, int(ack.val or 0), started + seconds)
+        window = Window(name, seconds, limit, int(ack.val or 0), started + seconds)
+        if window.exceeded:
+            self._used_up[counter] = window.used
+        return window

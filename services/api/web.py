@@ -57,6 +57,7 @@ ROUTES = (
     sources.delete_source,
     keys.create_key,
     keys.list_keys,
+    keys.rotate_key,
     keys.revoke_key,
     webhooks.create_webhook,
     webhooks.list_webhooks,

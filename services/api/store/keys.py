@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -12,11 +12,17 @@ from libs.runtime.ids import new_id, new_secret
 from libs.runtime.mongo import Collection, Database
 
 KeyType = Literal["secret", "publishable"]
+LISTED_EXPIRED = timedelta(days=30)
+"""How long an expired key stays in lists."""
 PREFIXES: Mapping[KeyType, str] = {"secret": "sk", "publishable": "pk"}
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A key without its secret. `agent_id` None: the whole account's."""
+    """A key without its secret. `agent_id` None: the whole account's.
+
+    `counted_as` is the key whose rate limits its requests count against: a key that replaces
+    another shares those of the one it replaces. `replaced_by` is the id of the key that does.
+    """
 
     id: str
     account_id: str
@@ -28,10 +34,23 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_used_at: datetime | None = None
     total_requests: int = 0
+    expires_at: datetime | None = None
+    replaced_by: str | None = None
+    counted_as: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether the key is accepted right now."""
+        return self.expires_at is None or self.expires_at > now()
+
+    @property
+    def limit_id(self) -> str:
+        """What its requests are counted under."""
+        return self.counted_as or self.id
 
 
 class Keys:
-    """The `keys` collection. A revoked key is gone from it."""
+    """The `keys` collection. A revoked key is gone from it; an expired one some time later."""
 
     def __init__(self, database: Database) -> None:
         self._keys: Collection = database["keys"]
@@ -41,6 +60,9 @@ class Keys:
         await self._keys.create_index("hash", unique=True)
         await self._keys.create_index([("agent_id", 1), ("_id", -1)])
         await self._keys.create_index("allowed_origins")
+        await self._keys.create_index(
+            "expires_at", expireAfterSeconds=int(LISTED_EXPIRED.total_seconds())
+        )
 
     async def create(
         self,
@@ -49,6 +71,9 @@ class Keys:
         kind: KeyType,
         name: str,
         allowed_origins: tuple[str, ...] = (),
+        *,
+        expires_at: datetime | None = None,
+        counted_as: str = "",
     ) -> tuple[Key, str]:
         """Store a new key; return it and its secret, which can't be read again."""
         secret = new_secret(PREFIXES[kind])
@@ -61,6 +86,8 @@ class Keys:
             key_prefix=f"{secret[:7]}…{secret[-4:]}",
             allowed_origins=allowed_origins,
             created_at=now(),
+            expires_at=expires_at,
+            counted_as=counted_as,
         )
         document = msgspec.to_builtins(key, builtin_types=(datetime,)) | {"hash": digest(secret)}
         document["_id"] = document.pop("id")
@@ -79,6 +106,35 @@ class Keys:
         """Return an agent's keys, newest first."""
         found = self._keys.find({"agent_id": agent_id}).sort("_id", -1)
         return [_key(document) async for document in found]
+
+    async def get(self, agent_id: str, key_id: str) -> Key | None:
+        """Return a key of an agent, None when there is none."""
+        document = await self._keys.find_one({"_id": key_id, "agent_id": agent_id})
+        return _key(document) if document else None
+
+    async def rotate(self, old: Key, overlap: timedelta) -> tuple[Key, str] | None:
+        """Store a key in an old one's place, which ends after `overlap`, or earlier if it would.
+
+        Returns the new key and its secret, None when another request replaced the old one first.
+        """
+        key, secret = await self.create(
+            old.account_id,
+            old.agent_id,
+            old.type,
+            old.name,
+            old.allowed_origins,
+            counted_as=old.limit_id,
+        )
+        end = now() + overlap
+        end = min(end, old.expires_at) if old.expires_at else end
+        result = await self._keys.update_one(
+            {"_id": old.id, "replaced_by": None},
+            {"$set": {"replaced_by": key.id, "expires_at": end}},
+        )
+        if result.modified_count:
+            return key, secret
+        await self._keys.delete_one({"_id": key.id})
+        return None
 
     async def revoke(self, agent_id: str, key_id: str) -> bool:
         """Remove a key of an agent. False when there is none."""
