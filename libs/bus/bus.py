@@ -1,8 +1,9 @@
 """One process's connection to the bus: publish, call, and start what the process subscribes to."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from faststream.nats import NatsBroker
@@ -43,6 +44,7 @@ class Bus:
 
     def __init__(self, broker: NatsBroker, client: Client) -> None:
         self._reconnected: list[Callable[[], None]] = []
+        self._working: set[asyncio.Task[None]] = set()
         self.closing = False
         self.broker = broker
         self.client = client
@@ -61,6 +63,23 @@ class Bus:
         log.info("bus.reconnected")
         for callback in self._reconnected:
             callback()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work on something that gets its time to finish when the bus is closed."""
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def close(self) -> None:
+        """Take nothing more, let what is running finish, leave."""
+        self.closing = True
+        await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
+        if self._working:
+            _, unfinished = await asyncio.wait(self._working, timeout=GRACEFUL_TIMEOUT)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+        await self.broker.stop()
 
     async def send(self, subject: str, message: Message, message_id: str) -> bool:
         """Put a message on a stream, durably. False when one with this id was there already.
@@ -136,6 +155,14 @@ class Bus:
                 return outcome
         return None
 
+    async def waiting(self, stream: Stream) -> int:
+        """Return how many messages of a work stream no worker has taken yet."""
+        try:
+            consumers = await self.jetstream.consumers_info(stream.name)
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+        return sum(consumer.num_pending or 0 for consumer in consumers)
+
     async def ping(self) -> None:
         """Raise ServiceUnavailable unless the bus answers, its streams included."""
         try:
@@ -176,5 +203,4 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         await ensure_streams(bus.jetstream, replicas)
         yield bus
     finally:
-        bus.closing = True
-        await broker.stop()
+        await bus.close()

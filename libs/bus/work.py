@@ -40,6 +40,8 @@ OUTAGE_DELAYS = (0.1, 0.3, 1.0, 3.0)
 """Seconds between two tries while a server is away; the last one repeats."""
 OUTAGES = (ServiceUnavailable, MongoUnavailable)
 FETCH_BATCH = 50
+"""Most messages that are fetched at once. What is fetched while all slots are taken waits in this
+process, out of reach of an idle one; so few slots fetch fewer."""
 
 T = TypeVar("T")
 
@@ -80,23 +82,30 @@ def work(
     `kind` is the type or union of the messages, `slots` how many this process works on at once.
     """
     free = asyncio.Semaphore(slots)
+    batch = max(1, min(FETCH_BATCH, slots // 10))
     policy = _Policy(bus, kind, handler, give_up, max_attempts)
 
     async def parked(message: NatsMessage) -> NatsMessage:
         return message  # decoded under the policy, which must see what can't be decoded
 
     async def handle(message: NatsMessage) -> None:
-        async with _claim(message), free:
-            await policy.apply(message)
+        """Return when a slot is free and the work has begun: only then is more fetched."""
+        begun = asyncio.Event()
+
+        async def work_on() -> None:
+            async with _claim(message), free:
+                begun.set()
+                await policy.apply(message)
+
+        bus.run(work_on())
+        await begun.wait()
 
     bus.broker.subscriber(
         subject,
         stream=JStream(stream.name, declare=False),
         durable=durable,
         config=ConsumerConfig(ack_wait=ACK_WAIT, max_ack_pending=-1),
-        pull_sub=PullSub(batch_size=FETCH_BATCH, timeout=5.0),
-        # Everything fetched is taken up at once: what waits for a slot must renew its claim too.
-        max_workers=slots + FETCH_BATCH,
+        pull_sub=PullSub(batch_size=batch, timeout=5.0),
         decoder=parked,
         ack_policy=AckPolicy.MANUAL,
     )(handle)

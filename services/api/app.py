@@ -14,6 +14,7 @@ from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import background
+from services.api.admission import Admission
 from services.api.cache import Directory
 from services.api.handlers import register
 from services.api.key_usage import KeyUsage
@@ -63,11 +64,20 @@ async def _application(
         timeout=settings.answer_timeout,
     )
     await replies.start()
+    admission = Admission(
+        bus,
+        replies,
+        open_answers=settings.max_open_answers,
+        waiting=settings.max_waiting_questions,
+    )
     await register(bus, directory, accounts, keys, conversations)
     checks = {"mongo": lambda: ping_mongo(database), "nats": bus.ping}
     answer_probes(bus, "api", checks)
     await bus.start()
-    async with background(usage.write_forever(settings.key_usage_interval)):
+    async with (
+        background(usage.write_forever(settings.key_usage_interval)),
+        background(admission.watch_forever()),
+    ):
         yield build(
             settings=settings,
             bus=bus,
@@ -78,6 +88,7 @@ async def _application(
             keys=keys,
             conversations=conversations,
             claims=claims,
+            admission=admission,
             stopping=stopping,
             checks=checks,
         )
@@ -120,7 +131,7 @@ async def _http(
 def _listen(settings: ApiSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (settings.host, settings.port), family=family, backlog=2048, reuse_port=False
         )
     except OSError as error:
@@ -128,3 +139,15 @@ def _listen(settings: ApiSettings) -> socket.socket:
             f"Can't listen on {settings.host}:{settings.port}: {error.strerror}. "
             "Set PORT to another."
         ) from error
+    _let_go(listener, settings.client_timeout)
+    return listener
+
+
+def _let_go(listener: socket.socket, timeout: float) -> None:
+    """Let the kernel end connections whose client acknowledges or takes nothing for so long.
+
+    Connections inherit it. Where the kernel knows no such option, clients are let go when the
+    kernel's own patience ends.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))

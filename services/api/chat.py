@@ -9,12 +9,14 @@ from litestar.response import Stream
 
 from services.api import sse
 from services.api.accept import Acceptance, Accepted, Question
+from services.api.admission import Admission
 from services.api.auth import Caller
 from services.api.cache import Directory
 from services.api.errors import InvalidRequest
 from services.api.idempotency import Idempotency, Repeated
 from services.api.messages import id_headers
 from services.api.own_agent import find_agent
+from services.api.presence import while_connected
 from services.api.relay import ChatResponse, Relay
 from services.api.settings import ApiSettings
 
@@ -59,6 +61,7 @@ async def send_message(
     relay: Relay,
     settings: ApiSettings,
     idempotency: Idempotency,
+    admission: Admission,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ChatResponse] | Stream:
     """Send a message and receive the agent's answer, whole or as server-sent events.
@@ -71,6 +74,7 @@ async def send_message(
     """
     question = check(data, settings)
     agent = await find_agent(directory, request.user, agent_id)
+    admission.admit()
     sent: Accepted | Repeated
     if idempotency_key is None:
         sent = await acceptance.accept(request.user, agent, question)
@@ -84,7 +88,7 @@ async def send_message(
     if data.stream:
         events = relay.stream(sent, request.scope["state"].get("request_id"))
         return Stream(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS | headers)
-    return Response(await relay.whole(sent), headers=headers)
+    return Response(await while_connected(request, relay.whole(sent)), headers=headers)
 
 
 def check(body: ChatBody, settings: ApiSettings) -> Question:

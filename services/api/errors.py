@@ -11,6 +11,7 @@ ApiError                      status, code, message, and what goes beside them
 ├── KeyReused                 422 idempotency_key_reused
 ├── RateLimited               429 rate_limit_exceeded, with retry_after
 ├── AnswerFailed              500 or 503, the code of what went wrong with the answer
+├── Overloaded                503 overloaded, with retry_after
 └── Unavailable               503 service_unavailable, with retry_after
 """
 
@@ -187,6 +188,23 @@ class AnswerFailed(ApiError):
         super().__init__(message, retry_after=RETRY_AFTER if retryable else None)
         self.code = code
         self.status = 503 if retryable else 500
+
+
+class Overloaded(ApiError):
+    """There is no room for this request right now; nothing was done for it."""
+
+    status = 503
+    code = "overloaded"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} Try again.", retry_after=RETRY_AFTER)
+
+
+class ClientLeft(ApiError):
+    """Whoever asked has closed the connection; nobody sees this."""
+
+    status = 503
+    code = "client_left"
 
 
 class Unavailable(ApiError):

@@ -8,6 +8,7 @@ from litestar.response import Stream
 
 from services.api import sse
 from services.api.accept import Turn
+from services.api.admission import Admission
 from services.api.answer import END
 from services.api.auth import Caller
 from services.api.cancel import Cancelling
@@ -37,6 +38,7 @@ async def resume_stream(
     request: Request[Caller, str, Any],
     conversations: Conversations,
     relay: Relay,
+    admission: Admission,
     last_event_id: LastEventId = None,
 ) -> Stream | Response[None]:
     """Stream an answer from the event after `Last-Event-ID`, on any replica.
@@ -47,6 +49,7 @@ async def resume_stream(
     question, _ = await own_question(request.user, conversations, message_id)
     if last_event_id == END:
         return Response(None, status_code=204)
+    admission.check()
     outcome = await conversations.outcome(message_id)
     turn = Turn(message_id, question.conversation_id, request.user.visitor_token)
     request_id = request.scope["state"].get("request_id")

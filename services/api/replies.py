@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 import structlog
@@ -28,7 +28,9 @@ from services.api.store.conversations import Conversations
 
 log = structlog.get_logger()
 
-Inbox = asyncio.Queue[AnyReply]
+
+class Inbox(asyncio.Queue[AnyReply]):
+    """The replies to one message that nobody has looked at yet."""
 
 
 class Replies:
@@ -48,7 +50,13 @@ class Replies:
         self._timeout = timeout
         # An inbox lives as long as whoever reads it, however that ends.
         self._open: WeakValueDictionary[str, Inbox] = WeakValueDictionary()
+        self._overheard: WeakSet[Inbox] = WeakSet()
         self._decoder: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)
+
+    @property
+    def open_answers(self) -> int:
+        """How many answers somebody is waiting for."""
+        return len(self._open) + len(self._overheard)
 
     async def start(self) -> None:
         """Begin to receive replies."""
@@ -69,6 +77,7 @@ class Replies:
     async def overhear(self, message_id: str) -> AsyncIterator[Inbox]:
         """Collect the replies to a message whichever api process took it; then catch up()."""
         inbox = Inbox()
+        self._overheard.add(inbox)
 
         async def receive(message: Msg) -> None:
             inbox.put_nowait(self._decoder.decode(message.data))

@@ -37,6 +37,17 @@ class ApiSettings(Settings):
     keys_per_agent: int = Field(20, ge=1, description="Most active keys of an agent")
     origins_per_key: int = Field(50, ge=1, description="Most allowed origins of a publishable key")
 
+    max_open_answers: int = Field(
+        2_000, ge=1, description="Most answers that one process has open; one more is a 503"
+    )
+    max_waiting_questions: int = Field(
+        2_000, ge=1, description="Questions in line for the workers at which a new one is a 503"
+    )
+    client_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds after which a client that takes nothing of what it is sent is let go",
+    )
     answer_timeout: float = Field(
         300.0, gt=0, description="Seconds after which the edge stops waiting for an answer"
     )

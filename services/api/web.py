@@ -24,6 +24,7 @@ from services.api import (
     webhooks,
 )
 from services.api.accept import Acceptance
+from services.api.admission import Admission
 from services.api.auth import Authentication
 from services.api.cache import Directory
 from services.api.cancel import Cancelling
@@ -81,6 +82,7 @@ def build(
     keys: Keys,
     conversations: Conversations,
     claims: Claims,
+    admission: Admission,
     stopping: asyncio.Event,
     checks: Mapping[str, Check],
 ) -> ASGIApp:
@@ -97,6 +99,7 @@ def build(
         "conversations": conversations,
         "acceptance": acceptance,
         "idempotency": Idempotency(claims, acceptance, conversations),
+        "admission": admission,
         "cancelling": cancelling,
         "relay": relay,
         "checks": checks,

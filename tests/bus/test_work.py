@@ -2,7 +2,7 @@
 
 import asyncio
 
-from libs.bus.bus import Bus
+from libs.bus.bus import Bus, open_bus
 from libs.bus.errors import ServiceUnavailable
 from libs.bus.work import ACK_WAIT, Delivered, work
 from libs.contracts import subjects
@@ -130,3 +130,25 @@ async def test_a_slow_handler_and_who_waits_behind_it_keep_their_claims(bus: Bus
     await worker.start(bus)
     await emptied(bus)
     assert [delivered.attempt for delivered in worker.seen] == [1, 1, 1]
+
+
+async def test_a_full_worker_leaves_the_rest_to_others(bus: Bus, empty_nats_url: str) -> None:
+    """Its slots are taken for long: another process does what is waiting."""
+    busy, idle = Worker(slow=ACK_WAIT), Worker()
+    for number in range(6):
+        await bus.send(subjects.SOURCES_SUBMITTED, JOB, f"job_{number}")
+    await busy.start(bus)
+    await eventually_seen(busy, 1)
+    async with open_bus(empty_nats_url, "other") as other:
+        await idle.start(other)
+        await eventually_seen(idle, 4)
+    assert len(busy.seen) == 1
+
+
+async def eventually_seen(worker: Worker, count: int) -> None:
+    """Wait until a worker saw so many messages."""
+
+    async def seen() -> bool:
+        return len(worker.seen) >= count
+
+    await eventually(seen, timeout=ACK_WAIT)

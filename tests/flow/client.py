@@ -53,6 +53,7 @@ class Client:
 
     def __init__(self, http: httpx.AsyncClient, key: str) -> None:
         self._http = http
+        self.key = key
         self._headers = {"Authorization": f"Bearer {key}"}
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
