@@ -7,7 +7,7 @@ HASHED := $(INSTALL) --require-hashes --no-deps --only-binary :all: --requiremen
 PROJECT := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test check format lock docs clean
+.PHONY: setup run test chaos check format lock docs clean
 
 setup: $(VENV)/laptop.stamp  ## make the environment
 
@@ -16,6 +16,9 @@ run: $(VENV)/laptop.stamp  ## start everything on this machine
 
 test: $(VENV)/dev.stamp  ## run all tests
 	$(BIN)/pytest $(ARGS)
+
+chaos: $(VENV)/dev.stamp  ## kill things under load for ten minutes, then audit
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 check: $(VENV)/dev.stamp  ## format, lint, types, import rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
