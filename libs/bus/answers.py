@@ -11,6 +11,7 @@ from libs.bus.bus import Bus
 from libs.bus.errors import FaultError, ServiceUnavailable
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import decode, encode
+from libs.runtime.mongo import MongoUnavailable
 
 log = structlog.get_logger()
 
@@ -36,8 +37,9 @@ def answer(
             return encode(await handler(request))
         except FaultError as error:
             return encode(error.fault)
-        except ServiceUnavailable as error:
-            return encode(Fault(code="unavailable", message=str(error)))
+        except (ServiceUnavailable, MongoUnavailable) as error:
+            log.warning("call.outage", subject=call.subject, error=str(error)[:200])
+            return encode(Fault(code="unavailable", message=f"{call.service} misses a server"))
         except Exception:
             log.exception("call.failed", subject=call.subject)
             return encode(Fault(code="internal", message=f"{call.subject} failed"))

@@ -43,7 +43,7 @@ FRAMEWORK_CODES = {
     415: "unsupported_media_type",
 }
 FAULT_STATUS = {"invalid": 400, "not_found": 404, "conflict": 409, "insufficient_credits": 402}
-FAULT_CODES = {"invalid": "invalid_request", "not_found": "not_found"}
+FAULT_CODES = {"invalid": "invalid_request", "internal": "server_error"}
 FRAMEWORK_MESSAGES = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
