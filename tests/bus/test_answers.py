@@ -21,7 +21,7 @@ from libs.runtime.mongo import MongoUnavailable
 async def test_a_handler_that_raises(bus: Bus, error: Exception, code: str) -> None:
     """A server that is away is no bug: the caller may try again."""
 
-    async def handler(request: GetBalance) -> Balance:
+    async def handler(_: GetBalance) -> Balance:
         raise error
 
     answer(bus, GET_BALANCE, handler)
