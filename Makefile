@@ -20,9 +20,10 @@ test: $(VENV)/dev.stamp  ## run all tests
 chaos: $(VENV)/dev.stamp  ## kill things under load for ten minutes, then audit
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-check: $(VENV)/dev.stamp  ## format, lint, types, import rules
+check: $(VENV)/dev.stamp  ## format, lint, types, import rules, known vulnerabilities
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	$(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/python requirements/audit.py
 
 format: $(VENV)/dev.stamp  ## rewrite the code as `check` wants it
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

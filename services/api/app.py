@@ -18,6 +18,7 @@ from services.api.admission import Admission
 from services.api.cache import Directory
 from services.api.handlers import register
 from services.api.key_usage import KeyUsage
+from services.api.protocol import bounded
 from services.api.replies import Replies
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
@@ -111,6 +112,7 @@ async def _http(
     """Listen on HOST and PORT; on exit stop accepting, then let open requests finish."""
     config = uvicorn.Config(
         app,
+        http=bounded(settings.max_header_bytes, settings.request_timeout),
         lifespan="off",
         log_config=None,
         access_log=False,

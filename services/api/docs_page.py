@@ -3,14 +3,29 @@
 Swagger UI's files come from the package flask-openapi3-swagger, of which no code runs.
 """
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.openapi.spec import (
+    Components,
+    OpenAPI,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Reference,
+    Schema,
+    SecurityScheme,
+    Tag,
+)
 from litestar.router import Router
 from litestar.static_files import create_static_files_router
+
+from services.api import sse
 
 ASSETS = "/docs/assets"
 
@@ -70,3 +85,74 @@ def _assets() -> Path:
     if spec is None or spec.origin is None:
         raise RuntimeError("the package flask-openapi3-swagger is not installed")
     return Path(spec.origin).parent / "templates" / "swagger"
+
+
+def document_errors(document: OpenAPI) -> None:
+    """Add to each operation the errors that it can answer with, all in the one envelope.
+
+    Litestar documents what a handler returns; the errors come from the layers around it.
+    """
+    schemas = document.components.schemas or {}
+    document.components.schemas = {**schemas, "ErrorBody": ERROR_SCHEMA}
+    for path, item in (document.paths or {}).items():
+        for operation in (item.get, item.post, item.patch, item.delete):
+            if operation is None or operation.responses is None:
+                continue
+            if path.endswith(("/chat", "/stream")):
+                _document_stream(operation)
+            for status in _errors(path, operation):
+                operation.responses[str(status)] = OpenAPIResponse(
+                    description=HTTPStatus(status).phrase,
+                    content={"application/json": OpenAPIMediaType(schema=ERROR_REFERENCE)},
+                )
+
+
+def _document_stream(operation: Operation) -> None:
+    response = (operation.responses or {})["200"]
+    if isinstance(response, OpenAPIResponse):
+        events = OpenAPIMediaType(schema=EVENT_SCHEMA)
+        response.content = {**(response.content or {}), sse.MEDIA_TYPE: events}
+
+
+def _errors(path: str, operation: Operation) -> Iterator[int]:
+    yield from (400, 500, 503)
+    if operation.security != [{}]:
+        yield from (401, 403, 429)
+    if "{" in path:
+        yield 404
+    if operation.request_body is not None:
+        yield from (409, 413, 415)
+    if path.endswith("/chat"):
+        yield from (402, 422)
+
+
+EVENT_SCHEMA = Schema(
+    type=OpenAPIType.OBJECT,
+    description="One server-sent event; `data` is JSON",
+    required=["id", "event", "data"],
+    properties={
+        "id": Schema(type=OpenAPIType.STRING),
+        "event": Schema(
+            type=OpenAPIType.STRING, enum=["sources", "text", "reset", "done", "error"]
+        ),
+        "data": Schema(type=OpenAPIType.STRING),
+    },
+)
+ERROR_REFERENCE = Reference("#/components/schemas/ErrorBody")
+ERROR_SCHEMA = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["error"],
+    properties={
+        "error": Schema(
+            type=OpenAPIType.OBJECT,
+            required=["code", "message"],
+            properties={
+                "code": Schema(type=OpenAPIType.STRING, description="For programs"),
+                "message": Schema(type=OpenAPIType.STRING, description="For people"),
+                "retry_after": Schema(type=OpenAPIType.INTEGER, description="Seconds"),
+                "param": Schema(type=OpenAPIType.STRING, description="The field to blame"),
+                "request_id": Schema(type=OpenAPIType.STRING),
+            },
+        )
+    },
+)

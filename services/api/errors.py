@@ -228,6 +228,8 @@ def to_api_error(error: Exception) -> ApiError:
             return Unavailable(f"The {error.service} service")
         case MongoUnavailable():
             return Unavailable("The database")
+        case RecursionError():
+            return InvalidRequest("The body is nested too deeply.")
         case UnicodeDecodeError():
             return InvalidRequest("The body is not valid UTF-8.")
         case HTTPException():

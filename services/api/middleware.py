@@ -22,6 +22,12 @@ EXPOSED = (
 ALLOWED_HEADERS = "Authorization, Content-Type, X-Visitor-Token, Idempotency-Key, Last-Event-ID"
 ALLOWED_METHODS = "GET, POST, OPTIONS"
 PREFLIGHT_AGE = "600"
+# The page of the reference starts itself with a script and styles that are written into it.
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 class Edge:
@@ -75,6 +81,12 @@ async def add_headers(message: Message, scope: Scope) -> None:
     headers = MutableScopeHeaders.from_message(message)
     headers["X-Request-Id"] = state.get("request_id", "")
     headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    if scope["path"].startswith("/docs"):
+        headers["Content-Security-Policy"] = PAGE_POLICY
+    else:
+        headers["Content-Security-Policy"] = DATA_POLICY
+        headers.setdefault("Cache-Control", "no-store")
     for name, value in rate_limit_headers(state.get("rate_windows", ()), time.time()):
         headers[name] = value
     if origin := state.get("cors_origin"):

@@ -18,6 +18,12 @@ class ApiSettings(Settings):
     llm_api_key: str = Field("", description="Key for that server; set alone it means OpenAI's own")
     llm_model: str = Field("gpt-5.2", description="Model of agents that name none")
 
+    max_header_bytes: int = Field(
+        32 * 1024, ge=1024, description="Most bytes of all request headers together"
+    )
+    request_timeout: float = Field(
+        30.0, gt=0, description="Seconds that a client gets to send a whole request"
+    )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body")
     max_source_bytes: int = Field(
         512 * 1024, ge=1024, description="Largest body of a request that adds a source"

@@ -28,7 +28,7 @@ from services.api.admission import Admission
 from services.api.auth import Authentication
 from services.api.cache import Directory
 from services.api.cancel import Cancelling
-from services.api.docs_page import assets_router, openapi_config
+from services.api.docs_page import assets_router, document_errors, openapi_config
 from services.api.errors import respond
 from services.api.idempotency import Idempotency
 from services.api.key_usage import KeyUsage
@@ -131,6 +131,7 @@ def build(
         openapi_config=openapi_config(),
         logging_config=None,
     )
+    document_errors(app.openapi_schema)
     return Edge(app, directory)
 
 

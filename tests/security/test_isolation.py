@@ -1,0 +1,123 @@
+"""Accounts see nothing of each other, at no endpoint that there is."""
+
+from typing import Any
+
+import httpx
+
+from libs.runtime.ids import new_id
+from tests.flow.client import Client
+from tests.security.conftest import Owned
+
+# A valid body for everything that takes one: what is refused is the id, not the body.
+BODIES: dict[str, Any] = {
+    "POST /v1/agents/{agent_id}/chat": {"message": "Hello?"},
+    "POST /v1/agents": {"name": "Mine"},
+    "PATCH /v1/agents/{agent_id}": {"name": "Mine"},
+    "POST /v1/agents/{agent_id}/sources": {"type": "text", "title": "T", "content": "Text."},
+    "POST /v1/agents/{agent_id}/keys": {"type": "secret"},
+    "POST /v1/agents/{agent_id}/keys/{key_id}/rotate": {},
+    "POST /v1/agents/{agent_id}/webhooks": {
+        "name": "all",
+        "endpoint_url": "http://127.0.0.1:9/",
+        "events": ["message.sent"],
+    },
+    "POST /v1/messages/{message_id}/cancel": None,
+}
+WITHOUT_AN_ID = {
+    "POST /v1/agents",
+    "GET /v1/agents",
+    "GET /v1/credits",
+    "GET /v1/credits/ledger",
+    "GET /v1/usage",
+}
+"""What is about the caller's account as a whole."""
+FOR_VISITORS = {
+    "POST /v1/agents/{agent_id}/chat",
+    "GET /v1/messages/{message_id}/stream",
+    "POST /v1/messages/{message_id}/cancel",
+    "GET /v1/conversations/{conversation_id}",
+}
+"""All that a publishable key is for."""
+
+
+async def call(client: Client, operation: tuple[str, str], ids: dict[str, str]) -> httpx.Response:
+    """Call an operation with these ids and a valid body."""
+    method, path = operation
+    name = f"{method} {path}"
+    body = {"json": BODIES[name]} if method in {"POST", "PATCH"} else {}
+    return await client.request(method, path.format(**ids), **body)
+
+
+def with_ids(operations: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that are about something with an id."""
+    assert {f"{m} {p}" for m, p in operations if "{" not in p} == WITHOUT_AN_ID
+    return [one for one in operations if "{" in one[1]]
+
+
+async def test_a_strangers_ids_are_not_there(
+    owner: Owned, stranger: Client, operations: list[tuple[str, str]]
+) -> None:
+    """404 for everything of another account, as for what never was."""
+    for operation in with_ids(operations):
+        theirs = await call(stranger, operation, owner.ids)
+        nobodys = await call(stranger, operation, {name: new_id("x") for name in owner.ids})
+        assert theirs.status_code == nobodys.status_code == 404, operation
+        assert theirs.json()["error"]["code"] == nobodys.json()["error"]["code"]
+
+
+async def test_a_strangers_ids_under_an_own_agent_are_not_there(
+    owner: Owned, stranger: Client, operations: list[tuple[str, str]]
+) -> None:
+    """The agent is the caller's, what is asked of it is not."""
+    mine = {"agent_id": await stranger.agent(model="extractive")}
+    inner = [one for one in with_ids(operations) if one[1].count("{") > 1]
+    assert inner
+    for operation in inner:
+        response = await call(stranger, operation, owner.ids | mine)
+        assert response.status_code == 404, operation
+
+
+async def test_lists_are_the_callers_own(
+    owner: Owned, stranger: Client, operations: list[tuple[str, str]]
+) -> None:
+    """Nothing of the owner is in them, whatever cursor is sent."""
+    for method, path in operations:
+        if method != "GET" or "{" in path:
+            continue
+        for cursor in ({}, {"cursor": owner.ids["agent_id"]}):
+            text = (await stranger.request("GET", path, params=cursor)).text
+            assert not [one for one in owner.ids.values() if one in text], path
+
+
+async def test_a_strangers_conversation_can_not_be_continued(
+    owner: Owned, stranger: Client
+) -> None:
+    """Not from an own agent either; nothing is held for it."""
+    agent_id = await stranger.agent(model="extractive")
+    body = {"message": "Go on.", "conversation_id": owner.ids["conversation_id"]}
+    response = await stranger.request("POST", f"/v1/agents/{agent_id}/chat", json=body)
+    assert response.status_code == 404
+    assert (await stranger.get("/v1/credits"))["held"] == 0
+
+
+async def test_a_publishable_key_is_for_visitors_only(
+    owner: Owned, operations: list[tuple[str, str]]
+) -> None:
+    """403 for all that is not chat; what it may ask for, it does not see without the token."""
+    for operation in operations:
+        response = await call(owner.publishable, operation, owner.ids)
+        name = " ".join(operation)
+        if name not in FOR_VISITORS:
+            assert response.status_code == 403, name
+        elif not name.endswith("/chat"):
+            assert response.status_code == 404, name
+
+
+async def test_without_a_key_nothing_is_there(
+    owner: Owned, http: httpx.AsyncClient, operations: list[tuple[str, str]]
+) -> None:
+    """401 before anything is looked at, for no key and for one of the right form."""
+    for key in ("none", "sk_" + "A" * 43):
+        for operation in operations:
+            response = await call(Client(http, key), operation, owner.ids)
+            assert response.status_code == 401, operation
