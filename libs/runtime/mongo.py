@@ -51,13 +51,18 @@ async def ping_mongo(database: Database) -> None:
     await database.command("ping")
 
 
-async def insert_new(collection: Collection, documents: Sequence[dict[str, Any]]) -> None:
-    """Insert documents in one round trip; those whose id is there already are left as they are."""
+async def insert_new(collection: Collection, documents: Sequence[dict[str, Any]]) -> set[Any]:
+    """Insert documents in one round trip; those whose id is there already are left as they are.
+
+    Returns the ids of these.
+    """
     if not documents:
-        return
+        return set()
     try:
         await collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
         problems = error.details["writeErrors"]
         if any(problem["code"] != DUPLICATE_KEY for problem in problems):
             raise
+        return {documents[problem["index"]]["_id"] for problem in problems}
+    return set()

@@ -9,6 +9,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+FIRST_REQUEST = 0.5
+"""Seconds that a new connection gets for its first request when the process drains."""
+
 
 class HeadersTooLarge(Exception):
     """Raised inside the parser, which gives up on the request."""
@@ -21,6 +24,7 @@ class BoundedProtocol(HttpToolsProtocol):
     request_timeout: float
     _header_bytes = 0
     _late: asyncio.TimerHandle | None = None
+    _draining = False
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a first request."""
@@ -49,6 +53,29 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is here."""
         self._arrived()
         super().on_message_complete()
+
+    def on_headers_complete(self) -> None:
+        """Answer a request that came while draining as the last one."""
+        super().on_headers_complete()
+        if self._draining and self._asked:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Drain: a client that has just connected gets a moment to send its request."""
+        self._draining = True
+        if not self._asked:
+            self.loop.call_later(FIRST_REQUEST, self._close_unused)
+        else:
+            super().shutdown()
+
+    @property
+    def _asked(self) -> bool:
+        """Whether a request came in on this connection."""
+        return getattr(self, "cycle", None) is not None
+
+    def _close_unused(self) -> None:
+        if not self._asked:
+            self.transport.close()
 
     def _expect(self) -> None:
         if self._late is None:

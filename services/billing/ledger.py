@@ -12,7 +12,7 @@ An account is one document, so its holds and settlements are committed in groups
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,11 +42,6 @@ class Settlement:
     account_id: str
     message_id: str
     entry: LedgerEntry | None
-
-    @property
-    def spent(self) -> int:
-        """Credits that do not come back."""
-        return -self.entry.credits if self.entry else 0
 
 
 class InsufficientCredits(Exception):
@@ -177,19 +172,33 @@ class Ledger:
         return InsufficientCredits(credits, document["available"] if document else 0)
 
     async def _settle_group(self, group: list[Settlement]) -> Sequence[None]:
-        entries = [_document(end.account_id, end.entry) for end in group if end.entry]
-        await insert_new(self._entries, entries)
-        by_account: dict[str, dict[str, Settlement]] = defaultdict(dict)
+        spent = await self._write([end for end in group if end.entry])
+        by_account: dict[str, set[str]] = defaultdict(set)
         for end in group:
-            by_account[end.account_id].setdefault(end.message_id, end)
-        await asyncio.gather(*(self._end_holds(*item) for item in by_account.items()))
+            by_account[end.account_id].add(end.message_id)
+        await asyncio.gather(
+            *(self._end_holds(account_id, ends, spent) for account_id, ends in by_account.items())
+        )
         return [None] * len(group)
 
-    async def _end_holds(self, account_id: str, ends: dict[str, Settlement]) -> None:
+    async def _write(self, debits: list[Settlement]) -> dict[str, int]:
+        """Write the entries; return what each message costs, by the entry that was there first."""
+        entries = {end.entry.id: (end, end.entry) for end in reversed(debits) if end.entry}
+        documents = [_document(end.account_id, entry) for end, entry in entries.values()]
+        known = await insert_new(self._entries, documents)
+        spent = {end.message_id: -entry.credits for end, entry in entries.values()}
+        for known_id in known:
+            # Look up, not trust: a crash may have come before the end of a hold for another price.
+            found = await self._entries.find_one({"_id": known_id}, {"credits": 1})
+            if found is not None:
+                spent[entries[known_id][0].message_id] = -found["credits"]
+        return spent
+
+    async def _end_holds(self, account_id: str, ends: Iterable[str], spent: dict[str, int]) -> None:
         """End those of the holds that are still there, whoever else is ending some of them."""
         while held := await self._held(account_id, ends):
             paths = [f"holds.{message_id}" for message_id in held]
-            back = sum(held.values()) - sum(ends[message_id].spent for message_id in held)
+            back = sum(held.values()) - sum(spent.get(message_id, 0) for message_id in held)
             result = await self._balances.update_one(
                 {"_id": account_id, **{path: {"$exists": True} for path in paths}},
                 {"$inc": {"available": back}, "$unset": dict.fromkeys(paths, "")},
@@ -197,7 +206,7 @@ class Ledger:
             if result.modified_count:
                 return
 
-    async def _held(self, account_id: str, ends: dict[str, Settlement]) -> dict[str, int]:
+    async def _held(self, account_id: str, ends: Iterable[str]) -> dict[str, int]:
         """Return the credits of those holds that are still there."""
         fields = {f"holds.{message_id}.credits": 1 for message_id in ends}
         document = await self._balances.find_one({"_id": account_id}, fields) or {}

@@ -136,3 +136,18 @@ async def test_an_interrupted_grant_is_no_difference(
     await ledger.finish_grants()
     found = await reconciliation.of(account_id)
     assert found.balance == found.ledger == 150
+
+
+@pytest.mark.parametrize("written", [0, 5])
+async def test_the_entry_says_what_was_spent(
+    ledger: Ledger, reconciliation: Reconciliation, written: int
+) -> None:
+    """A crash came between the entry and the end of its hold; what ends it says another price."""
+    account_id = await granted(ledger, 100)
+    hold = a_hold(account_id)
+    await settle_sent(ledger, sent(hold, written))  # the entry; there is no hold yet to end
+    await ledger.hold(hold, 5)
+    await settle_sent(ledger, sent(hold, 5 - written))
+    found = await reconciliation.of(account_id)
+    assert (found.balance, found.holds) == (found.ledger, 0)
+    assert found.ledger == 100 - written

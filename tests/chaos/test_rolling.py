@@ -18,6 +18,6 @@ async def test_a_rolling_restart_loses_no_request(tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
             agent_id = await Client(http, key).agent(HOURS, model="extractive")
         rolled = await roll(stack, key, agent_id, RATE)
-    print(f"{rolled.answered} answers, {rolled.rate:.0f} a second, {rolled.elsewhere} elsewhere")
+    print(f"{rolled.answered} answers, {rolled.rate:.0f} a second, elsewhere: {rolled.elsewhere}")
     assert not rolled.lost
     assert len(rolled.restarted) == 10
