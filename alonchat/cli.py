@@ -75,9 +75,9 @@ def reconcile(account: str | None = None, /, *, json: Json = False) -> None:
     checked = reconciling.reconcile(account)
     wrong = [one for one in checked if not one.ok]
     entries = sum(one.found.entries for one in checked)
-    lines = [one.sentence for one in checked if not one.ok or account or not one.found.settled]
+    lines = [one.sentence for one in checked if account or not one.ok]
     lines.append(
-        f"{len(checked)} accounts, {entries} entries, {len(wrong)} accounts that are wrong."
+        f"{len(checked)} accounts, {entries} entries, {len(wrong)} accounts that do not prove right."
     )
     document = {"ok": not wrong, "accounts": checked}
     output.show(document, lines, as_json=json)

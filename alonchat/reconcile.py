@@ -22,9 +22,9 @@ class Checked(msgspec.Struct, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether the ledger is the balance and every hold has its outcome in time."""
+        """Whether it is proved that the ledger is the balance, and no hold is overdue."""
         found = self.found
-        return not found.settled or (found.balance == found.ledger and not found.stale_holds)
+        return found.settled and found.balance == found.ledger and not found.stale_holds
 
     @property
     def sentence(self) -> str:

@@ -132,7 +132,9 @@ class Ledger:
 
         async def of_account(account_id: str, indexes: list[int]) -> None:
             members = [group[index] for index in indexes]
-            if await self._try_hold(account_id, members):
+            # A call that was asked again while it waited is here twice, and is one hold.
+            once = {hold.message_id: (hold, credits) for hold, credits in members}
+            if await self._try_hold(account_id, list(once.values())):
                 return
             # Not all of them fit, or one was held before: decide one by one, first come first.
             for index, member in zip(indexes, members, strict=True):
@@ -160,7 +162,7 @@ class Ledger:
             {"_id": account_id, "available": {"$gte": total}, **absent},
             {"$inc": {"available": -total}, "$set": {**holds, "last_hold_at": moment}},
         )
-        return bool(result.modified_count) and len(holds) == len(members)
+        return bool(result.modified_count)
 
     async def _why_not(self, hold: Hold, credits: int) -> Exception | None:
         path = f"holds.{hold.message_id}"

@@ -106,6 +106,17 @@ async def test_a_failed_answer_costs_nothing(ledger: Ledger, database: Database)
     assert await ledger_sum(database, account_id) == 10
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_the_same_hold_at_once_is_one(database: Database, processes: int) -> None:
+    """A call that is asked again while it waits for the database comes in one group with itself."""
+    ledgers = [Ledger(database) for _ in range(processes)]
+    account_id = await granted(ledgers[0], 100)
+    hold = a_hold(account_id)
+    await asyncio.gather(*(ledgers[n % processes].hold(hold, 4) for n in range(10)))
+    found = await ledgers[0].balance(account_id)
+    assert (found.balance, found.held, found.available) == (100, 4, 96)
+
+
 async def test_concurrent_holds_never_overdraw(ledger: Ledger) -> None:
     """Of 30 messages at once on 10 credits exactly 10 are paid for."""
     account_id = await granted(ledger, 10)
