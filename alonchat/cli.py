@@ -77,7 +77,7 @@ def reconcile(account: str | None = None, /, *, json: Json = False) -> None:
     entries = sum(one.found.entries for one in checked)
     lines = [one.sentence for one in checked if account or not one.ok]
     lines.append(
-        f"{len(checked)} accounts, {entries} entries, {len(wrong)} accounts that do not prove right."
+        f"{len(checked)} accounts, {entries} entries, {len(wrong)} accounts not proved right."
     )
     document = {"ok": not wrong, "accounts": checked}
     output.show(document, lines, as_json=json)
