@@ -68,7 +68,13 @@ class Bus:
         """Work on something that gets its time to finish when the bus is closed."""
         task = asyncio.create_task(work)
         self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # Such as an acknowledgement that could not be sent: the message comes again.
+            log.error("bus.work_not_ended", error=repr(error))
 
     async def close(self) -> None:
         """Take nothing more, let what is running finish, leave."""

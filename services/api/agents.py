@@ -24,8 +24,6 @@ Instructions = Annotated[
 Model = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, description="Null: the server's default")
 ]
-
-
 CancelOnDisconnect = Annotated[
     bool, msgspec.Meta(description="Cancel an answer whose client has gone")
 ]

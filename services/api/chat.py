@@ -87,7 +87,7 @@ async def send_message(
         headers["Idempotent-Replayed"] = "true"
     if data.stream:
         events = relay.stream(sent, request.scope["state"].get("request_id"))
-        return Stream(events, media_type=sse.MEDIA_TYPE, headers=sse.HEADERS | headers)
+        return sse.response(events, headers)
     return Response(await while_connected(request, relay.whole(sent)), headers=headers)
 
 

@@ -12,6 +12,7 @@ ApiError                      status, code, message, and what goes beside them
 ├── RateLimited               429 rate_limit_exceeded, with retry_after
 ├── AnswerFailed              500 or 503, the code of what went wrong with the answer
 ├── Overloaded                503 overloaded, with retry_after
+├── ClientLeft                503 client_left, which nobody sees
 └── Unavailable               503 service_unavailable, with retry_after
 """
 

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -62,16 +62,18 @@ class Idempotency:
         check_key(key)
         fresh = _claim(caller, agent, question, key)
         while True:
-            claim = fresh if await self._claims.add(fresh) else await self._take_over(fresh)
-            if claim is not None:
-                return await self._accept(caller, agent, question, key, claim)
+            if await self._claims.add(fresh):
+                return await self._accept(caller, agent, question, key, fresh)
             known = await self._claims.get(fresh.id)
-            if known is not None and known.body != fresh.body:
-                raise KeyReused
-            if known is not None and (repeated := await self._repeated(caller, known, key)):
-                if repeated.outcome is None and not wait:
-                    raise InProgress
-                return repeated
+            if known is not None:
+                outcome = await self._conversations.outcome(known.message_id)
+                ours = _successor(known, fresh, outcome)
+                if ours is not None and await self._claims.replace(known, ours):
+                    return await self._accept(caller, agent, question, key, ours)
+                if ours is None and known.body != fresh.body:
+                    raise KeyReused
+                if ours is None and (outcome or (known.accepted and wait)):
+                    return Repeated(_turn(caller, known, key), outcome)
             if not wait:
                 raise InProgress
             await asyncio.sleep(LOOK_AGAIN)
@@ -89,29 +91,19 @@ class Idempotency:
         await self._claims.accepted(claim)
         return accepted
 
-    async def _repeated(self, caller: Caller, known: Claim, key: str) -> Repeated | None:
-        """Return the message of a claim, None while it is not accepted."""
-        outcome = await self._conversations.outcome(known.message_id)
-        if isinstance(outcome, MessageFailed) or not (outcome or known.accepted):
-            return None
-        return Repeated(_turn(caller, known, key), outcome)
 
-    async def _take_over(self, fresh: Claim) -> Claim | None:
-        """Return the claim that is now ours: the other one was over. None when it is not."""
-        known = await self._claims.get(fresh.id)
-        if known is None:
-            return None
-        moment = now()
-        ours: Claim | None = None
-        if known.created_at < moment - KEPT:
-            ours = fresh
-        elif known.body == fresh.body:
-            outcome = await self._conversations.outcome(known.message_id)
-            if isinstance(outcome, MessageFailed):
-                ours = fresh
-            elif not (outcome or known.accepted) and known.claimed_at < moment - LEASE:
-                ours = msgspec.structs.replace(known, claimed_at=fresh.claimed_at)
-        return ours if ours and await self._claims.replace(known, ours) else None
+def _successor(known: Claim, fresh: Claim, outcome: Outcome | None) -> Claim | None:
+    """Return the claim to put in the place of one that is over, None while it stands."""
+    if known.created_at < fresh.created_at - KEPT:
+        return fresh
+    if known.body != fresh.body:
+        return None
+    if isinstance(outcome, MessageFailed):
+        return fresh
+    if outcome or known.accepted or known.claimed_at >= now() - LEASE:
+        return None
+    # Its process died on the way: the very same message is accepted anew.
+    return msgspec.structs.replace(known, claimed_at=_milliseconds())
 
 
 def check_key(key: str) -> None:
@@ -127,9 +119,7 @@ def _claim(caller: Caller, agent: Agent, question: Question, key: str) -> Claim:
     # A publishable key is shared by strangers: each visitor has keys of their own.
     owner = (caller.key.id, caller.visitor) if caller.publishable else (caller.account.id, None)
     asked = (agent.id, question.text, question.conversation_id, question.metadata_json)
-    moment = now()
-    # Mongo keeps milliseconds, and a claim is recognized by its time.
-    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    moment = _milliseconds()
     return Claim(
         id=_hash((owner, key)),
         body=_hash(asked),
@@ -138,6 +128,12 @@ def _claim(caller: Caller, agent: Agent, question: Question, key: str) -> Claim:
         created_at=moment,
         claimed_at=moment,
     )
+
+
+def _milliseconds() -> datetime:
+    """Return the time in milliseconds, as Mongo keeps it: a claim is recognized by its time."""
+    moment = now()
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _turn(caller: Caller, claim: Claim, key: str) -> Turn:

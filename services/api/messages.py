@@ -53,11 +53,8 @@ async def resume_stream(
     outcome = await conversations.outcome(message_id)
     turn = Turn(message_id, question.conversation_id, request.user.visitor_token)
     request_id = request.scope["state"].get("request_id")
-    return Stream(
-        relay.resume(turn, outcome, last_event_id, request_id),
-        media_type=sse.MEDIA_TYPE,
-        headers=sse.HEADERS | id_headers(turn),
-    )
+    events = relay.resume(turn, outcome, last_event_id, request_id)
+    return sse.response(events, id_headers(turn))
 
 
 @post(

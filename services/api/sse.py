@@ -1,11 +1,12 @@
 """Client events as server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
+from litestar.response import Stream
 from litestar.response.sse import ServerSentEventMessage
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -19,6 +20,11 @@ def event(name: str, event_id: str, data: Any) -> bytes:
     """Encode one event with JSON data."""
     message = ServerSentEventMessage(data=_encoder.encode(data), event=name, id=event_id, sep="\n")
     return message.encode()
+
+
+def response(events: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> Stream:
+    """Return the response that streams encoded events."""
+    return Stream(events, media_type=MEDIA_TYPE, headers=HEADERS | dict(headers))
 
 
 async def with_heartbeat(
