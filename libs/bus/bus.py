@@ -26,7 +26,7 @@ from libs.contracts.subjects import Stream
 log = structlog.get_logger()
 
 CALL_TIMEOUT = 2.0
-"""Seconds to wait for one reply."""
+"""Seconds to wait for a reply before asking again, or for a stream to confirm."""
 CALL_PATIENCE = 8.0
 """Seconds to keep trying while a service is not there, such as during its restart."""
 GRACEFUL_TIMEOUT = 15.0
@@ -116,14 +116,17 @@ class Bus:
         call: Call[Request, Reply],
         request: Request,
         patience: float = CALL_PATIENCE,
-        timeout: float = CALL_TIMEOUT,
+        timeout: float | None = None,
     ) -> Reply:
         """Ask the service that owns something. Raises FaultError and ServiceUnavailable.
 
         `patience`: seconds to keep trying while nobody answers; 0 asks once. `timeout`: seconds
-        that one try may take.
+        that one try may take; by default CALL_TIMEOUT, but what must not be asked twice waits
+        for its one answer with all the patience there is.
         """
         retried = (NoRespondersError, NatsTimeoutError) if call.idempotent else NoRespondersError
+        if timeout is None:
+            timeout = CALL_TIMEOUT if call.idempotent else CALL_PATIENCE
         try:
             async for attempt in retry_context(
                 on=retried,

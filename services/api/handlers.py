@@ -37,7 +37,7 @@ async def register(
     answer(bus, contract.GET_ACCOUNT, operators.get_account)
 
     recorder = Recorder(bus, conversations)
-    events = Events(keys, conversations)
+    events = Events(directory, keys, conversations)
     for kind, handler in (
         (MessageSent, recorder.ended),
         (MessageFailed, recorder.ended),
@@ -113,11 +113,13 @@ class Operators:
 class Events:
     """What has happened elsewhere."""
 
-    def __init__(self, keys: Keys, conversations: Conversations) -> None:
+    def __init__(self, directory: Directory, keys: Keys, conversations: Conversations) -> None:
+        self._directory = directory
         self._keys = keys
         self._conversations = conversations
 
     async def agent_deleted(self, delivered: Delivered[AgentDeleted]) -> None:
         """Remove what api keeps of an agent. Removing again removes nothing."""
         await self._keys.revoke_all(delivered.message.agent_id)
+        await self._directory.changed(delivered.message.agent_id)
         await self._conversations.delete_agent(delivered.message.agent_id)

@@ -84,9 +84,7 @@ class Ledger:
         The balance remembers which grants it has, and those whose entry is not written yet, so that
         a crash between the two leaves something to finish (see finish_grants), nothing to do twice.
         """
-        await self._balances.update_one(
-            {"_id": account_id}, {"$setOnInsert": {"available": 0, "holds": {}}}, upsert=True
-        )
+        await self._open(account_id)
         unwritten = f"grants.{entry.id}"
         marker = {"credits": entry.credits, "at": entry.at, "note": entry.note}
         await self._balances.update_one(
@@ -131,18 +129,32 @@ class Ledger:
         results: list[Exception | None] = [None] * len(group)
 
         async def of_account(account_id: str, indexes: list[int]) -> None:
-            members = [group[index] for index in indexes]
-            # A call that was asked again while it waited is here twice, and is one hold.
-            once = {hold.message_id: (hold, credits) for hold, credits in members}
-            if await self._try_hold(account_id, list(once.values())):
-                return
-            # Not all of them fit, or one was held before: decide one by one, first come first.
-            for index, member in zip(indexes, members, strict=True):
-                if not await self._try_hold(account_id, [member]):
-                    results[index] = await self._why_not(*member)
+            refused = await self._hold_all(account_id, [group[index] for index in indexes])
+            for index in indexes:
+                results[index] = refused.get(group[index][0].message_id)
 
         await asyncio.gather(*(of_account(*item) for item in by_account.items()))
         return results
+
+    async def _hold_all(
+        self, account_id: str, asked: Iterable[tuple[Hold, int]]
+    ) -> dict[str, InsufficientCredits]:
+        """Hold what the account can pay, first come first; return what was refused, by message."""
+        # A call that was asked again while it waited is here twice, and is one hold.
+        wanted = {hold.message_id: (hold, credits) for hold, credits in asked}
+        refused: dict[str, InsufficientCredits] = {}
+        while wanted and not await self._try_hold(account_id, list(wanted.values())):
+            # Not all of them fit, or one was held before.
+            available, held = await self._state(account_id, wanted)
+            for message_id, (_, credits) in list(wanted.items()):
+                if message_id in held:
+                    del wanted[message_id]
+                elif credits > available:
+                    refused[message_id] = InsufficientCredits(credits, available)
+                    del wanted[message_id]
+                else:
+                    available -= credits
+        return refused
 
     async def _try_hold(self, account_id: str, members: list[tuple[Hold, int]]) -> bool:
         """Hold all of them or none."""
@@ -163,15 +175,6 @@ class Ledger:
             {"$inc": {"available": -total}, "$set": {**holds, "last_hold_at": moment}},
         )
         return bool(result.modified_count)
-
-    async def _why_not(self, hold: Hold, credits: int) -> Exception | None:
-        path = f"holds.{hold.message_id}"
-        document = await self._balances.find_one(
-            {"_id": hold.account_id}, {"available": 1, path: 1}
-        )
-        if document is not None and hold.message_id in document.get("holds", {}):
-            return None  # asked before: it is held
-        return InsufficientCredits(credits, document["available"] if document else 0)
 
     async def _settle_group(self, group: list[Settlement]) -> Sequence[None]:
         spent = await self._write([end for end in group if end.entry])
@@ -198,7 +201,7 @@ class Ledger:
 
     async def _end_holds(self, account_id: str, ends: Iterable[str], spent: dict[str, int]) -> None:
         """End those of the holds that are still there, whoever else is ending some of them."""
-        while held := await self._held(account_id, ends):
+        while held := (await self._state(account_id, ends))[1]:
             paths = [f"holds.{message_id}" for message_id in held]
             back = sum(held.values()) - sum(spent.get(message_id, 0) for message_id in held)
             result = await self._balances.update_one(
@@ -208,13 +211,21 @@ class Ledger:
             if result.modified_count:
                 return
 
-    async def _held(self, account_id: str, ends: Iterable[str]) -> dict[str, int]:
-        """Return the credits of those holds that are still there."""
-        fields = {f"holds.{message_id}.credits": 1 for message_id in ends}
-        document = await self._balances.find_one({"_id": account_id}, fields) or {}
-        return {
-            message_id: hold["credits"] for message_id, hold in document.get("holds", {}).items()
-        }
+    async def _open(self, account_id: str) -> None:
+        """Give an account its empty balance, unless it has one."""
+        await self._balances.update_one(
+            {"_id": account_id}, {"$setOnInsert": {"available": 0, "holds": {}}}, upsert=True
+        )
+
+    async def _state(self, account_id: str, ids: Iterable[str]) -> tuple[int, dict[str, int]]:
+        """Return the credits available, and those of these holds that are there."""
+        fields = {f"holds.{message_id}.credits": 1 for message_id in ids}
+        document = await self._balances.find_one({"_id": account_id}, {"available": 1, **fields})
+        if document is None:
+            await self._open(account_id)
+            return 0, {}
+        holds = document.get("holds", {})
+        return document["available"], {each: holds[each]["credits"] for each in holds}
 
 
 def entry_id(source_id: str) -> str:

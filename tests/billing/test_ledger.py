@@ -117,6 +117,26 @@ async def test_the_same_hold_at_once_is_one(database: Database, processes: int) 
     assert (found.balance, found.held, found.available) == (100, 4, 96)
 
 
+async def test_a_free_model_needs_no_credits(ledger: Ledger) -> None:
+    """An account that was never given any can still use what costs nothing, and only that."""
+    account_id = new_id("acc")
+    await ledger.hold(a_hold(account_id), 0)
+    with pytest.raises(InsufficientCredits):
+        await ledger.hold(a_hold(account_id), 1)
+
+
+async def test_one_hold_asked_again_does_not_keep_the_others_of_its_group(ledger: Ledger) -> None:
+    """First come first: what is held stays, what fits is held, the rest is refused."""
+    account_id = await granted(ledger, 10)
+    held, *fresh = (a_hold(account_id) for _ in range(6))
+    await ledger.hold(held, 2)
+    results = await asyncio.gather(
+        ledger.hold(held, 2), *(ledger.hold(each, 2) for each in fresh), return_exceptions=True
+    )
+    assert [result is None for result in results] == [True] * 5 + [False]
+    assert (await ledger.balance(account_id)).available == 0
+
+
 async def test_concurrent_holds_never_overdraw(ledger: Ledger) -> None:
     """Of 30 messages at once on 10 credits exactly 10 are paid for."""
     account_id = await granted(ledger, 10)
