@@ -12,12 +12,19 @@ from alonchat.output import show, table
 from libs.bus.bus import Bus
 from libs.contracts.accounts import (
     CREATE_ACCOUNT,
+    CREATE_ACCOUNT_KEY,
+    LIST_ACCOUNT_KEYS,
     LIST_ACCOUNTS,
+    REVOKE_ACCOUNT_KEY,
     SET_PLAN,
     Account,
+    AccountKey,
     CreateAccount,
+    CreateAccountKey,
+    ListAccountKeys,
     ListAccounts,
     Plan,
+    RevokeAccountKey,
     SetPlan,
 )
 from libs.contracts.billing import GET_BALANCE, GRANT, Balance, GetBalance, Grant
@@ -91,6 +98,32 @@ def grant(account: str, credits: Granted, *, note: str = "", json: Json = False)
     show(balance, [f"{account} has {balance.balance} credits now."], as_json=json)
 
 
+@app.command
+def keys(account: str, *, json: Json = False) -> None:
+    """List the keys of the whole account; those of its agents are the API's to list."""
+    request = ListAccountKeys(account_id=account)
+    found = asyncio.run(_with_bus(lambda bus: bus.call(LIST_ACCOUNT_KEYS, request)))
+    header = ("ID", "KEY", "NAME", "CREATED", "LAST USED")
+    show({"keys": found.items}, table(header, [_key_row(key) for key in found.items]), as_json=json)
+
+
+@app.command
+def create_key(account: str, *, name: str = "", json: Json = False) -> None:
+    """Make another secret key for the whole account and print it, this once."""
+    request = CreateAccountKey(account_id=account, name=name)
+    created = asyncio.run(_with_bus(lambda bus: bus.call(CREATE_ACCOUNT_KEY, request)))
+    lines = [f"{created.key.id}, shown this once: {created.secret_key}"]
+    show({"key": created.key, "secret_key": created.secret_key}, lines, as_json=json)
+
+
+@app.command
+def revoke_key(account: str, key: str, *, json: Json = False) -> None:
+    """Revoke a key of the whole account; every replica refuses it within a second."""
+    request = RevokeAccountKey(account_id=account, key_id=key)
+    asyncio.run(_with_bus(lambda bus: bus.call(REVOKE_ACCOUNT_KEY, request)))
+    show({"revoked": key}, [f"{key} is revoked."], as_json=json)
+
+
 async def _with_bus(ask: Callable[[Bus], Awaitable[T]]) -> T:
     async with connected(Settings.load()) as bus:
         return await ask(bus)
@@ -117,3 +150,8 @@ def _row(listed: Listed) -> tuple[str, ...]:
     created = f"{account.created_at:%Y-%m-%d %H:%M}"
     held = str(balance.held)
     return (account.id, account.name, account.plan, str(balance.balance), held, created)
+
+
+def _key_row(key: AccountKey) -> tuple[str, ...]:
+    used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
+    return (key.id, key.key_prefix, key.name, f"{key.created_at:%Y-%m-%d %H:%M}", used)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from libs.contracts.calls import Call
+from libs.contracts.calls import Call, Done
 from libs.contracts.message import Message, Part
 
 Plan = Literal["free", "starter", "pro", "enterprise"]
@@ -70,6 +70,49 @@ class GetAccount(Message, frozen=True, kw_only=True, tag="api.get_account.v1"):
     account_id: str
 
 
+class AccountKey(Part, frozen=True, kw_only=True):
+    """A secret key of the whole account, without its secret."""
+
+    id: str
+    name: str
+    key_prefix: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+
+
+class ListAccountKeys(Message, frozen=True, kw_only=True, tag="api.list_account_keys.v1"):
+    """Ask for the keys of the whole account; those of its agents are not among them."""
+
+    account_id: str
+
+
+class AccountKeys(Message, frozen=True, kw_only=True, tag="api.account_keys.v1"):
+    """An account's own keys, newest first."""
+
+    items: tuple[AccountKey, ...]
+
+
+class CreateAccountKey(Message, frozen=True, kw_only=True, tag="api.create_account_key.v1"):
+    """Make another key for the whole account."""
+
+    account_id: str
+    name: str
+
+
+class AccountKeyCreated(Message, frozen=True, kw_only=True, tag="api.account_key_created.v1"):
+    """The new key and its secret, which is never shown again."""
+
+    key: AccountKey
+    secret_key: str
+
+
+class RevokeAccountKey(Message, frozen=True, kw_only=True, tag="api.revoke_account_key.v1"):
+    """Revoke a key of the whole account, on every replica."""
+
+    account_id: str
+    key_id: str
+
+
 class CacheInvalidated(Message, frozen=True, kw_only=True, tag="cache.invalidated.v1"):
     """Keys, agents or accounts changed: every api process drops what it remembers of these ids."""
 
@@ -80,3 +123,8 @@ CREATE_ACCOUNT = Call("api.create_account", CreateAccount, AccountCreated, idemp
 LIST_ACCOUNTS = Call("api.list_accounts", ListAccounts, AccountPage)
 SET_PLAN = Call("api.set_plan", SetPlan, AccountChanged)
 GET_ACCOUNT = Call("api.get_account", GetAccount, AccountChanged)
+LIST_ACCOUNT_KEYS = Call("api.list_account_keys", ListAccountKeys, AccountKeys)
+CREATE_ACCOUNT_KEY = Call(
+    "api.create_account_key", CreateAccountKey, AccountKeyCreated, idempotent=False
+)
+REVOKE_ACCOUNT_KEY = Call("api.revoke_account_key", RevokeAccountKey, Done)

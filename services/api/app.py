@@ -117,6 +117,7 @@ async def _http(
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.drain_timeout),
     )
     server = _Server(config)

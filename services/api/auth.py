@@ -19,7 +19,8 @@ from libs.contracts.accounts import Account
 from services.api.cache import Directory
 from services.api.errors import Forbidden, InvalidApiKey, OriginNotAllowed, RateLimited
 from services.api.key_usage import KeyUsage
-from services.api.limits import RateLimiter, Window, quota_of
+from services.api.limits import Limit, RateLimiter, key_limits, quota_of, visitor_limits
+from services.api.settings import ApiSettings
 from services.api.store.keys import Key
 
 SECRET = re.compile(r"(sk|pk)_[A-Za-z0-9_-]{20,100}")
@@ -78,13 +79,13 @@ class Authentication(AbstractAuthenticationMiddleware):
         directory: Directory,
         limiter: RateLimiter,
         usage: KeyUsage,
-        visitor_requests_per_minute: int,
+        settings: ApiSettings,
     ) -> None:
         super().__init__(app, exclude="^/docs", exclude_from_auth_key="public")
         self._directory = directory
         self._limiter = limiter
         self._usage = usage
-        self._visitor_requests_per_minute = visitor_requests_per_minute
+        self._settings = settings
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
@@ -101,26 +102,27 @@ class Authentication(AbstractAuthenticationMiddleware):
         if caller.publishable:
             check_origin(key, connection.headers.get("origin"))
             state["cors_origin"] = connection.headers.get("origin")
-        state["rate_windows"] = windows = await self._count(caller, connection)
+        limits = self._limits(caller, connection)
+        state["rate_windows"] = windows = await self._limiter.hit(limits)
         self._usage.add(key.id)
         if windows[-1].exceeded:
             raise RateLimited(windows[-1].wait(time.time()))
         return AuthenticationResult(user=caller, auth=key.id)
 
-    async def _count(
+    def _limits(
         self, caller: Caller, connection: ASGIConnection[Any, Any, Any, Any]
-    ) -> tuple[Window, ...]:
-        windows: tuple[Window, ...] = ()
-        if caller.publishable:
-            address = connection.client.host if connection.client else "unknown"
-            visitor = caller.visitor or hashlib.sha256(address.encode()).hexdigest()
-            window = await self._limiter.hit_visitor(
-                caller.key.limit_id, visitor[:32], self._visitor_requests_per_minute
-            )
-            windows = (window,)
-            if window.exceeded:
-                return windows
-        return windows + await self._limiter.hit(caller.key.limit_id, quota_of(caller.account))
+    ) -> tuple[Limit, ...]:
+        limits = key_limits(caller.key.limit_id, quota_of(caller.account))
+        if not caller.publishable:
+            return limits
+        of_visitor = visitor_limits(
+            caller.key.limit_id,
+            connection.client.host if connection.client else "unknown",
+            caller.visitor_token,
+            visitor=self._settings.visitor_requests_per_minute,
+            address_total=self._settings.address_requests_per_minute,
+        )
+        return of_visitor + limits
 
 
 def bearer_token(headers: Any) -> str:

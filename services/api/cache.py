@@ -57,9 +57,13 @@ class Directory:
 
     async def origin_is_known(self, origin: str) -> bool:
         """Whether any publishable key is for this origin."""
-        if origin not in self._origins:
-            self._origins[origin] = await self._keys.origin_is_known(origin)
-        return self._origins[origin]
+        known = self._origins.get(origin)
+        if known is None:
+            before = self._forgotten
+            known = await self._keys.origin_is_known(origin)
+            if before == self._forgotten:
+                self._origins[origin] = known
+        return known
 
     async def changed(self, *ids: str) -> None:
         """Make every api process forget these keys, accounts or agents, this one at once."""

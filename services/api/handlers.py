@@ -9,6 +9,7 @@ from libs.bus.work import Delivered, work
 from libs.contracts import accounts as contract
 from libs.contracts import billing, subjects
 from libs.contracts.accounts import AccountChanged, AccountCreated, AccountPage, CacheInvalidated
+from libs.contracts.calls import Done
 from libs.contracts.events import AgentDeleted, MessageFailed, MessageSent, name_of
 from libs.contracts.message import decode
 from libs.runtime.ids import new_id
@@ -16,7 +17,7 @@ from services.api.cache import Directory
 from services.api.recorder import Recorder
 from services.api.store.accounts import Accounts
 from services.api.store.conversations import Conversations
-from services.api.store.keys import Keys
+from services.api.store.keys import Key, Keys
 
 EVENTS_AT_ONCE = 200
 """Events of one kind that a process works on at a time."""
@@ -35,6 +36,9 @@ async def register(
     answer(bus, contract.LIST_ACCOUNTS, operators.list_accounts)
     answer(bus, contract.SET_PLAN, operators.set_plan)
     answer(bus, contract.GET_ACCOUNT, operators.get_account)
+    answer(bus, contract.LIST_ACCOUNT_KEYS, operators.list_keys)
+    answer(bus, contract.CREATE_ACCOUNT_KEY, operators.create_key)
+    answer(bus, contract.REVOKE_ACCOUNT_KEY, operators.revoke_key)
 
     recorder = Recorder(bus, conversations)
     events = Events(directory, keys, conversations)
@@ -108,6 +112,35 @@ class Operators:
         )
         await self._directory.changed(request.account_id)
         return await self.get_account(contract.GetAccount(account_id=request.account_id))
+
+    async def list_keys(self, request: contract.ListAccountKeys) -> contract.AccountKeys:
+        """Answer with the account's own keys."""
+        await self.get_account(contract.GetAccount(account_id=request.account_id))
+        keys = await self._keys.of_account(request.account_id)
+        return contract.AccountKeys(items=tuple(_described(key) for key in keys))
+
+    async def create_key(self, request: contract.CreateAccountKey) -> contract.AccountKeyCreated:
+        """Make another key of the account."""
+        await self.get_account(contract.GetAccount(account_id=request.account_id))
+        key, secret = await self._keys.create(request.account_id, None, "secret", request.name)
+        return contract.AccountKeyCreated(key=_described(key), secret_key=secret)
+
+    async def revoke_key(self, request: contract.RevokeAccountKey) -> Done:
+        """Revoke a key of the account, on every replica."""
+        if not await self._keys.revoke_of_account(request.account_id, request.key_id):
+            raise FaultError("not_found", f"{request.key_id} is no key of the account.", "key_id")
+        await self._directory.changed(request.key_id)
+        return Done()
+
+
+def _described(key: Key) -> contract.AccountKey:
+    return contract.AccountKey(
+        id=key.id,
+        name=key.name,
+        key_prefix=key.key_prefix,
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+    )
 
 
 class Events:

@@ -78,9 +78,7 @@ async def create_key(
     origins = check_origins(data, settings.origins_per_key)
     if data.expires_at is not None and data.expires_at <= now():
         raise InvalidRequest("expires_at must be in the future.", param="expires_at")
-    active = [key for key in await keys.of_agent(agent.id) if key.active]
-    if len(active) >= settings.keys_per_agent:
-        raise Conflict(f"An agent has at most {settings.keys_per_agent} keys. Revoke one first.")
+    await _check_room(agent, keys, settings)
     key, secret = await keys.create(
         agent.account_id, agent.id, data.type, data.name, origins, expires_at=data.expires_at
     )
@@ -96,17 +94,25 @@ async def list_keys(agent: Agent, keys: Keys) -> Page[KeyView]:
 
 @post("/v1/agents/{agent_id:str}/keys/{key_id:str}/rotate", summary="Rotate a key", tags=["Keys"])
 async def rotate_key(
-    agent: Agent, key_id: str, data: RotateKey, directory: Directory, keys: Keys
+    agent: Agent,
+    key_id: str,
+    data: RotateKey,
+    directory: Directory,
+    keys: Keys,
+    settings: ApiSettings,
 ) -> CreatedKey:
     """Replace a key by a new one of the same kind; both work for `overlap_seconds`.
 
-    They share one rate limit. A key that was replaced before is a conflict: rotate its replacement.
+    They share one rate limit. A key that expires gets one that lives as long as it was made to.
+    A key that was replaced before is a conflict: rotate its replacement.
     """
     old = await keys.get(agent.id, key_id)
     if old is None:
         raise NotFound("key")
     if not old.active:
         raise Conflict("This key has expired. Create a new one.")
+    if data.overlap_seconds:  # else the new one takes the old one's place
+        await _check_room(agent, keys, settings)
     rotated = await keys.rotate(old, timedelta(seconds=data.overlap_seconds))
     if rotated is None:
         raise Conflict("This key was replaced already. Rotate the one that replaced it.")
@@ -121,6 +127,12 @@ async def revoke_key(agent: Agent, key_id: str, directory: Directory, keys: Keys
     if not await keys.revoke(agent.id, key_id):
         raise NotFound("key")
     await directory.changed(key_id)
+
+
+async def _check_room(agent: Agent, keys: Keys, settings: ApiSettings) -> None:
+    active = [key for key in await keys.of_agent(agent.id) if key.active]
+    if len(active) >= settings.keys_per_agent:
+        raise Conflict(f"An agent has at most {settings.keys_per_agent} keys. Revoke one first.")
 
 
 def check_origins(data: CreateKey, most: int) -> tuple[str, ...]:

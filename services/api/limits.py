@@ -1,20 +1,21 @@
 """Rate limits: fixed windows of a minute and a day, exact across all api processes.
 
 Counters live in a JetStream counter stream: publishing an increment answers with the new total, so
-one round trip both counts and decides, whoever else counts at the same time. The minute is counted
-first; a request that it refuses does not use up the day. A total only grows, so a window that is
-used up stays so: this process refuses the rest of a flood itself, without asking again.
+one round trip both counts and decides, whoever else counts at the same time. The narrowest window
+is counted first; a request that it refuses does not use up the next one. A total only grows, so a
+window that is used up stays so: this process refuses the rest of a flood itself, without asking.
 """
 
+import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cachetools import TTLCache
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from libs.bus.bus import Bus
+from libs.bus.bus import CALL_TIMEOUT, Bus
 from libs.bus.errors import ServiceUnavailable
 from libs.contracts import subjects
 from libs.contracts.accounts import Account, Plan
@@ -67,6 +68,52 @@ class Window:
         return max(0.0, self.resets_at - now)
 
 
+@dataclass(frozen=True)
+class Limit:
+    """At most so many requests of one subject in a window of so many seconds."""
+
+    subject: str
+    name: str
+    seconds: int
+    most: int
+
+    def counter(self, now: int) -> str:
+        """Return where the window of this moment is counted."""
+        return subjects.counter(self.subject, self.name, self._started(now))
+
+    def window(self, now: int, used: int) -> Window:
+        """Return the window of this moment, of which so much is used."""
+        return Window(self.name, self.seconds, self.most, used, self._started(now) + self.seconds)
+
+    def _started(self, now: int) -> int:
+        return now // self.seconds * self.seconds
+
+
+def key_limits(key_id: str, quota: Quota) -> tuple[Limit, ...]:
+    """Return the limits of a key."""
+    return (
+        Limit(key_id, "minute", MINUTE, quota.per_minute),
+        Limit(key_id, "day", DAY, quota.per_day),
+    )
+
+
+def visitor_limits(
+    key_id: str, address: str, token: str | None, *, visitor: int, address_total: int
+) -> tuple[Limit, ...]:
+    """Return the limits of a visitor of a publishable key, in requests a minute.
+
+    Anybody can make up tokens, and get real ones, so those of one address are limited together.
+    """
+    from_address = f"{key_id}-{_short(address)}"
+    total = Limit(from_address, "address", MINUTE, address_total)
+    own = f"{key_id}-{_short(token)}" if token else from_address
+    return (total, Limit(own, "visitor", MINUTE, visitor))
+
+
+def _short(identity: str) -> str:
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
 def quota_of(account: Account) -> Quota:
     """Return the account's own limits where it has them, else its plan's."""
     plan = PLANS[account.plan]
@@ -99,27 +146,35 @@ class RateLimiter:
         self._bus = bus
         self._used_up: TTLCache[str, int] = TTLCache(USED_UP_WINDOWS, MINUTE)
 
-    async def hit(self, key_id: str, quota: Quota) -> tuple[Window, ...]:
-        """Count a request. The last window returned is exceeded when it must be refused."""
-        minute = await self._count(key_id, "minute", MINUTE, quota.per_minute)
-        if minute.exceeded:
-            return (minute,)
-        return (minute, await self._count(key_id, "day", DAY, quota.per_day))
+    async def hit(self, limits: Sequence[Limit]) -> tuple[Window, ...]:
+        """Count a request against one limit after another, until one refuses it.
 
-    async def hit_visitor(self, key_id: str, visitor: str, per_minute: int) -> Window:
-        """Count a request of one visitor of a publishable key."""
-        return await self._count(f"{key_id}-{visitor}", "visitor", MINUTE, per_minute)
+        The last window returned is exceeded when the request must be refused.
+        """
+        now = int(time.time())
+        for limit in limits:
+            if window := self._known_used_up(limit, now):
+                return (window,)
+        windows: list[Window] = []
+        for limit in limits:
+            windows.append(await self._count(limit, now))
+            if windows[-1].exceeded:
+                break
+        return tuple(windows)
 
-    async def _count(self, subject: str, name: str, seconds: int, limit: int) -> Window:
-        started = int(time.time()) // seconds * seconds
-        counter = subjects.counter(subject, name, started)
-        if (used := self._used_up.get(counter, 0)) > limit:
-            return Window(name, seconds, limit, used, started + seconds)
+    def _known_used_up(self, limit: Limit, now: int) -> Window | None:
+        used = self._used_up.get(limit.counter(now), 0)
+        return limit.window(now, used) if used > limit.most else None
+
+    async def _count(self, limit: Limit, now: int) -> Window:
+        counter = limit.counter(now)
         try:
-            ack = await self._bus.jetstream.publish(counter, b"", headers={"Nats-Incr": "1"})
+            ack = await self._bus.jetstream.publish(
+                counter, b"", headers={"Nats-Incr": "1"}, timeout=CALL_TIMEOUT
+            )
         except (NatsError, APIError) as error:
             raise ServiceUnavailable("nats") from error
-        window = Window(name, seconds, limit, int(ack.val or 0), started + seconds)
+        window = limit.window(now, int(ack.val or 0))
         if window.exceeded:
             self._used_up[counter] = window.used
         return window

@@ -73,6 +73,13 @@ class ApiSettings(Settings):
     visitor_requests_per_minute: int = Field(
         20, ge=1, description="Requests a minute of one visitor with a publishable key"
     )
+    address_requests_per_minute: int = Field(
+        100, ge=1, description="The same for all visitors together that share an address"
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Proxies whose X-Forwarded-For is believed: addresses, networks, or *",
+    )
 
     @property
     def llm_configured(self) -> bool:

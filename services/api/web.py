@@ -109,7 +109,7 @@ def build(
         directory=directory,
         limiter=RateLimiter(bus),
         usage=usage,
-        visitor_requests_per_minute=settings.visitor_requests_per_minute,
+        settings=settings,
     )
     # A source may be larger than any other body. One path's handlers are registered together.
     larger = Router(

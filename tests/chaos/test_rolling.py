@@ -8,8 +8,8 @@ from tests.chaos.rolling import roll
 from tests.flow.client import HOURS, Client
 from tests.stack import running
 
-RATE = 20.0
-"""Requests a second. Two cores, busy with starting processes, do not carry 50 reliably yet."""
+RATE = 50.0
+"""Requests a second."""
 
 
 async def test_a_rolling_restart_loses_no_request(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ AT = datetime(2026, 1, 23, 10, 0, 0, tzinfo=UTC)
 ACCOUNT = accounts.Account(
     id="acc_1", name="Shop", plan="pro", created_at=AT, requests_per_minute=5, requests_per_day=50
 )
+ACCOUNT_KEY = accounts.AccountKey(
+    id="key_1", name="server", key_prefix="sk_abcd…wxyz", created_at=AT, last_used_at=AT
+)
 USED = chat.SourceUsed(id="src_1", type="qa", title="Hours", relevance=0.98, text="Q\nA")
 REQUEST = chat.ChatRequested(
     message_id="msg_1",
@@ -181,5 +184,10 @@ SAMPLES: tuple[Message, ...] = (
     accounts.SetPlan(account_id="acc_1", plan="pro", requests_per_minute=5, requests_per_day=50),
     accounts.AccountChanged(account=ACCOUNT),
     accounts.GetAccount(account_id="acc_1"),
+    accounts.ListAccountKeys(account_id="acc_1"),
+    accounts.AccountKeys(items=(ACCOUNT_KEY,)),
+    accounts.CreateAccountKey(account_id="acc_1", name="server"),
+    accounts.AccountKeyCreated(key=ACCOUNT_KEY, secret_key="sk_1"),
+    accounts.RevokeAccountKey(account_id="acc_1", key_id="key_1"),
     accounts.CacheInvalidated(ids=("key_1",)),
 )

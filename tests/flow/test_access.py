@@ -166,3 +166,21 @@ async def test_one_visitor_can_not_use_up_the_key(widget: Client) -> None:
     assert 429 in statuses
     calm = {"Origin": PAGE, "X-Visitor-Token": "vt_" + "c" * 43}
     assert (await widget.request("GET", path, headers=calm)).status_code == 404
+
+
+async def test_made_up_tokens_do_not_get_around_the_limit(widget: Client) -> None:
+    """All tokens of one address are limited together; another address is not touched."""
+    path = "/v1/conversations/conv_none"
+
+    def headers(number: int, address: str) -> dict[str, str]:
+        token = f"vt_{number:043}"
+        return {"Origin": PAGE, "X-Visitor-Token": token, "X-Forwarded-For": address}
+
+    statuses = {
+        # Twice the limit of 100, and one: the minute may turn over once in between.
+        (await widget.request("GET", path, headers=headers(number, "10.9.8.7"))).status_code
+        for number in range(201)
+    }
+    assert statuses == {404, 429}
+    calm = await widget.request("GET", path, headers=headers(0, "10.9.8.6"))
+    assert calm.status_code == 404

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx
+
 from libs.bus.bus import open_bus
 from libs.contracts import subjects
 from tests.flow.client import Client
@@ -56,3 +58,31 @@ async def test_a_poison_message_can_be_looked_at_and_dropped(stack: Stack) -> No
         await eventually(dead_again)
         assert alonchat(stack, "dead", "drop", "--all") == (0, {"dropped": 1})
         assert alonchat(stack, "dead", "drop", number)[0] == 1
+
+
+async def test_an_accounts_own_keys_are_replaced(stack: Stack, http: httpx.AsyncClient) -> None:
+    """A second key, then the first one is revoked: it is refused, the second one goes on."""
+    code, opened = alonchat(stack, "account", "create", "--name", "Keys")
+    account = opened["account"]["id"]
+    code, made = alonchat(stack, "account", "create-key", account, "--name", "server")
+    assert code == 0
+    code, listed = alonchat(stack, "account", "keys", account)
+    assert [key["name"] for key in listed["keys"]] == ["server", "first key"]
+    assert "secret" not in json.dumps(listed)
+    first = listed["keys"][1]["id"]
+
+    async def status(key: str) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        return (await http.get("/v1/credits", headers=headers)).status_code
+
+    assert await status(opened["secret_key"]) == 200
+    assert alonchat(stack, "account", "revoke-key", account, first)[0] == 0
+
+    async def replaced() -> bool:
+        return (await status(opened["secret_key"]), await status(made["secret_key"])) == (401, 200)
+
+    await eventually(replaced, timeout=1)
+    code, error = alonchat(stack, "account", "revoke-key", account, first)
+    assert (code, error["error"]["code"]) == (1, "not_found")
+    code, error = alonchat(stack, "account", "keys", "acc_none")
+    assert (code, error["error"]["code"]) == (1, "not_found")

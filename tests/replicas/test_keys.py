@@ -112,3 +112,23 @@ async def test_rotation_is_within_the_agent(clients: list[Client], shop: str) ->
         "POST", f"/v1/agents/{shop}/keys/{key['id']}/rotate", json={}
     )
     assert response.status_code == 404
+
+
+async def test_a_replacement_lives_as_long_as_its_key_was_made_to(
+    clients: list[Client], shop: str
+) -> None:
+    """A key that expires is not replaced by one that never does."""
+    end = datetime.now(UTC) + timedelta(hours=1)
+    old = await created(clients[0], shop, expires_at=end.isoformat())
+    new = await clients[1].post(f"/v1/agents/{shop}/keys/{old['id']}/rotate", {})
+    lifetime = datetime.fromisoformat(new["expires_at"]) - datetime.fromisoformat(new["created_at"])
+    assert abs(lifetime - timedelta(hours=1)) < timedelta(minutes=1)
+
+
+async def test_rotation_keeps_to_the_number_of_keys(clients: list[Client], shop: str) -> None:
+    """With all keys taken there is no room for an overlap; without one there is."""
+    keys = [await created(clients[0], shop) for _ in range(20)]
+    path = f"/v1/agents/{shop}/keys/{keys[0]['id']}/rotate"
+    refused = await clients[0].request("POST", path, json={})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+    assert (await clients[0].post(path, {"overlap_seconds": 0}))["key"]

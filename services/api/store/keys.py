@@ -107,6 +107,11 @@ class Keys:
         found = self._keys.find({"agent_id": agent_id}).sort("_id", -1)
         return [_key(document) async for document in found]
 
+    async def of_account(self, account_id: str) -> list[Key]:
+        """Return the keys of the whole account, newest first; not those of its agents."""
+        found = self._keys.find({"agent_id": None, "account_id": account_id}).sort("_id", -1)
+        return [_key(document) async for document in found]
+
     async def get(self, agent_id: str, key_id: str) -> Key | None:
         """Return a key of an agent, None when there is none."""
         document = await self._keys.find_one({"_id": key_id, "agent_id": agent_id})
@@ -115,14 +120,17 @@ class Keys:
     async def rotate(self, old: Key, overlap: timedelta) -> tuple[Key, str] | None:
         """Store a key in an old one's place, which ends after `overlap`, or earlier if it would.
 
-        Returns the new key and its secret, None when another request replaced the old one first.
+        A key that expires is replaced by one that lives as long as it was made to. Returns the new
+        key and its secret, None when another request replaced the old one first.
         """
+        lifetime = old.expires_at - old.created_at if old.expires_at else None
         key, secret = await self.create(
             old.account_id,
             old.agent_id,
             old.type,
             old.name,
             old.allowed_origins,
+            expires_at=now() + lifetime if lifetime else None,
             counted_as=old.limit_id,
         )
         end = now() + overlap
@@ -140,6 +148,11 @@ class Keys:
         """Remove a key of an agent. False when there is none."""
         result = await self._keys.delete_one({"_id": key_id, "agent_id": agent_id})
         return bool(result.deleted_count)
+
+    async def revoke_of_account(self, account_id: str, key_id: str) -> bool:
+        """Remove a key of the whole account. False when there is none."""
+        own = {"_id": key_id, "agent_id": None, "account_id": account_id}
+        return bool((await self._keys.delete_one(own)).deleted_count)
 
     async def revoke_all(self, agent_id: str) -> None:
         """Remove all keys of an agent."""
