@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ Number = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 Subject = Annotated[str, Parameter(help="Only those of this subject, such as chat.* or events.>")]
 All = Annotated[bool, Parameter(name="--all", negative="", help="All that --subject chooses.")]
 T = TypeVar("T")
+TOO_OLD = "A chat message this old has failed, visibly and free of charge: drop it."
 
 
 @app.command(name="list")
@@ -62,10 +64,22 @@ def replay(
     Do it when what killed it is repaired. An event goes to all of its consumers again; each of them
     takes an event that it knows as done.
     """
+    too_old = 0
+
+    async def replay_one(dead: DeadLetters, letter: DeadLetter) -> None:
+        nonlocal too_old
+        if not letter.too_old:
+            await dead.replay(letter)
+        elif every:
+            too_old += 1
+        else:
+            raise OperatorError(TOO_OLD)
+
     count = asyncio.run(
-        _with_letters(lambda dead: _each(dead, number, every, subject, dead.replay))
+        _with_letters(lambda dead: _each(dead, number, every, subject, partial(replay_one, dead)))
     )
-    show({"replayed": count}, [f"{count} replayed."], as_json=json)
+    lines = [f"{count - too_old} replayed."] + [f"{too_old} kept. {TOO_OLD}"] * bool(too_old)
+    show({"replayed": count - too_old, "too_old": too_old}, lines, as_json=json)
 
 
 @app.command

@@ -14,6 +14,7 @@ from alonchat.settings import StackSettings
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
 from libs.contracts.calls import Probe, probe
+from libs.contracts.subjects import DEAD
 from libs.runtime.health import run_checks
 from libs.runtime.mongo import open_mongo, ping_mongo
 from libs.runtime.serve import SERVICES
@@ -45,6 +46,7 @@ async def _services(settings: Settings, names: Sequence[str]) -> list[Finding]:
         try:
             bus = await stack.enter_async_context(connected(settings))
             await bus.ping()
+            dead_letters = await bus.kept(DEAD)
         except OperatorError as error:
             return [Finding(name="nats", ok=False, sentence=str(error))]
         except BusError:
@@ -52,7 +54,11 @@ async def _services(settings: Settings, names: Sequence[str]) -> list[Finding]:
             return [Finding(name="nats", ok=False, sentence=sentence)]
         nats = Finding(name="nats", ok=True, sentence="NATS answers, JetStream is on.")
         probed = await asyncio.gather(*(_service(bus, name) for name in names))
-        return [nats, *(finding for findings in probed for finding in findings)]
+        return [
+            nats,
+            *(finding for findings in probed for finding in findings),
+            *_dead_letters(dead_letters),
+        ]
 
 
 async def _service(bus: Bus, name: str) -> list[Finding]:
@@ -73,6 +79,16 @@ async def _service(bus: Bus, name: str) -> list[Finding]:
         )
         for one in failing
     ]
+
+
+def _dead_letters(count: int) -> list[Finding]:
+    """Say that there are some: not a failure of the system, but somebody should look."""
+    if not count:
+        return []
+    sentence = (
+        f"{count} dead letters: messages that could not be handled; see `alonchat dead list`."
+    )
+    return [Finding(name="dead letters", ok=True, sentence=sentence)]
 
 
 async def _mongo(settings: Settings) -> Finding:

@@ -172,6 +172,15 @@ class Bus:
             raise ServiceUnavailable("nats") from error
         return sum(consumer.num_pending or 0 for consumer in consumers)
 
+    async def kept(self, stream: Stream) -> int:
+        """Return how many messages a stream has; none, when nobody has created it."""
+        try:
+            return (await self.jetstream.stream_info(stream.name)).state.messages
+        except NotFoundError:
+            return 0
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+
     async def ping(self) -> None:
         """Raise ServiceUnavailable unless the bus answers, its streams included."""
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from nats.errors import Error as NatsError
 from nats.js.api import RawStreamMsg
@@ -10,11 +10,13 @@ from nats.js.errors import APIError, NotFoundError
 
 from libs.bus.bus import CALL_TIMEOUT, Bus
 from libs.bus.errors import ServiceUnavailable
-from libs.contracts.subjects import DEAD, dead
+from libs.contracts.subjects import DEAD, EVENTS, dead
+from libs.runtime.clock import now
 
 REASON = "Alonchat-Reason"
 """The header that says why."""
 PREFIX = dead("")
+CHAT = "chat."
 NO_MESSAGE = 10057
 """What NATS says of a message that is not there (any more)."""
 
@@ -28,6 +30,16 @@ class DeadLetter:
     reason: str
     at: datetime | None
     data: bytes
+
+    @property
+    def too_old(self) -> bool:
+        """Whether to replay it could answer a message that has failed already.
+
+        The event log refuses a second outcome of a chat message for as long as its window is.
+        """
+        if self.at is None or not self.subject.startswith(CHAT):
+            return False
+        return now() - self.at > timedelta(seconds=EVENTS.dedupe_window)
 
 
 class DeadLetters:

@@ -1,5 +1,7 @@
 """Messages that no worker could handle: seen, put back, dropped."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from libs.bus.bus import Bus
@@ -91,3 +93,16 @@ async def test_they_are_chosen_by_subject(bus: Bus, subject: str, count: int) ->
     """Wildcards as NATS has them."""
     await buried(bus, Worker(ValueError("broken")))
     assert len(await all_of(bus, subject)) == count
+
+
+def test_an_old_chat_message_is_not_to_be_answered_any_more() -> None:
+    """The log would take a second outcome. What is not chat can be replayed at any age."""
+
+    def letter(subject: str, age: timedelta) -> DeadLetter:
+        return DeadLetter(1, subject, "", datetime.now(UTC) - age, b"")
+
+    window = timedelta(seconds=subjects.EVENTS.dedupe_window)
+    soon, late = window - timedelta(minutes=1), window + timedelta(minutes=1)
+    assert not letter(subjects.CHAT_REQUESTED, soon).too_old
+    assert letter(subjects.CHAT_REQUESTED, late).too_old
+    assert not letter(subjects.SOURCES_SUBMITTED, late).too_old

@@ -49,15 +49,19 @@ async def test_a_poison_message_can_be_looked_at_and_dropped(stack: Stack) -> No
         assert (code, letter["bytes"]) == (0, len(b"poison"))
         number = str(letter["number"])
         assert alonchat(stack, "dead", "show", number)[1]["data"] == "poison"
-        assert alonchat(stack, "dead", "replay", number) == (0, {"replayed": 1})
+        assert alonchat(stack, "dead", "replay", number) == (0, {"replayed": 1, "too_old": 0})
 
         async def dead_again() -> bool:
             found = alonchat(stack, "dead", "list")[1]["dead_letters"]
             return [one["number"] > letter["number"] for one in found] == [True]
 
         await eventually(dead_again)
+        assert "1 dead letters: messages that could not be handled" in json.dumps(
+            alonchat(stack, "doctor")
+        )
         assert alonchat(stack, "dead", "drop", "--all") == (0, {"dropped": 1})
         assert alonchat(stack, "dead", "drop", number)[0] == 1
+        assert "could not be handled" not in json.dumps(alonchat(stack, "doctor"))
 
 
 async def test_an_accounts_own_keys_are_replaced(stack: Stack, http: httpx.AsyncClient) -> None:
