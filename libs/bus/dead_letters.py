@@ -17,6 +17,7 @@ REASON = "Alonchat-Reason"
 """The header that says why."""
 PREFIX = dead("")
 CHAT = "chat."
+"""How the subjects begin whose messages get an outcome on the event log."""
 NO_MESSAGE = 10057
 """What NATS says of a message that is not there (any more)."""
 

@@ -127,4 +127,5 @@ LIST_ACCOUNT_KEYS = Call("api.list_account_keys", ListAccountKeys, AccountKeys)
 CREATE_ACCOUNT_KEY = Call(
     "api.create_account_key", CreateAccountKey, AccountKeyCreated, idempotent=False
 )
-REVOKE_ACCOUNT_KEY = Call("api.revoke_account_key", RevokeAccountKey, Done)
+# Asked again, it would say that there is no such key.
+REVOKE_ACCOUNT_KEY = Call("api.revoke_account_key", RevokeAccountKey, Done, idempotent=False)

@@ -1,9 +1,10 @@
 """Rate limits: fixed windows of a minute and a day, exact across all api processes.
 
 Counters live in a JetStream counter stream: publishing an increment answers with the new total, so
-one round trip both counts and decides, whoever else counts at the same time. The narrowest window
-is counted first; a request that it refuses does not use up the next one. A total only grows, so a
-window that is used up stays so: this process refuses the rest of a flood itself, without asking.
+one round trip both counts and decides, whoever else counts at the same time. Limits are counted
+in order, a visitor's before the key's and the minute before the day; what one refuses does not use
+up the next. A total only grows, so a window that is used up stays so: this process refuses the rest
+of a flood itself, without asking.
 """
 
 import hashlib
