@@ -5,6 +5,7 @@ acknowledged survives a kill -9. What it does not know is a 404.
 """
 
 import argparse
+import asyncio
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -36,6 +37,7 @@ class Collections:
         self._directory = directory
         self._stack = stack
         self._open: dict[str, EmbeddedIndex] = {}
+        self._creating = asyncio.Lock()
 
     async def open_all(self) -> None:
         """Open what an earlier run left."""
@@ -44,10 +46,11 @@ class Collections:
 
     async def create(self, name: str, size: int) -> None:
         """Make a collection; one that is there stays."""
-        if name not in self._open:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            self._size_file(name).write_text(str(size))
-            await self._load(name)
+        async with self._creating:  # several processes start at once
+            if name not in self._open:
+                self._directory.mkdir(parents=True, exist_ok=True)
+                self._size_file(name).write_text(str(size))
+                await self._load(name)
 
     def get(self, name: str) -> EmbeddedIndex:
         """Return a collection. Raises a 404."""
