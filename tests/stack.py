@@ -17,7 +17,7 @@ from alonchat import embedded
 from alonchat.child import tied
 from alonchat.embedded import Server
 from libs.bus.bus import open_bus
-from libs.contracts.accounts import CREATE_ACCOUNT, CreateAccount, Plan
+from libs.contracts.accounts import CREATE_ACCOUNT, SET_PLAN, CreateAccount, Plan, SetPlan
 from libs.runtime.serve import SERVICES
 from tests.fakes import qdrant_server
 
@@ -82,13 +82,14 @@ class Stack:
         """Where the API listens."""
         return self.urls[0]
 
-    def start(self, name: str, services: Sequence[str]) -> None:
+    def start(self, name: str, services: Sequence[str], **env: str) -> None:
         """Start one process with these services; its output goes to a file of its name."""
-        port = {"PORT": str(self.ports[name])} if name in self.ports else {}
+        if name in self.ports:
+            env |= {"PORT": str(self.ports[name])}
         with (self.directory / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 tied([sys.executable, "-m", "services", *services]),
-                env=os.environ | self.env | port,
+                env=os.environ | self.env | env,
                 stdout=output,
                 stderr=output,
             )
@@ -105,14 +106,16 @@ class Stack:
         process.terminate()
         await asyncio.to_thread(process.wait, timeout=STOP_TIMEOUT * 2)
 
-    def restart(self, name: str) -> None:
-        """Start a process that was killed or stopped again."""
-        self.start(name, [name.partition("-")[0]])
+    def restart(self, name: str, **env: str) -> None:
+        """Start a process that was killed or stopped again, with these settings besides."""
+        self.start(name, [name.partition("-")[0]], **env)
 
     async def ready(self) -> None:
-        """Return when every api process says that every dependency answers."""
+        """Return when every api process says that every dependency answers, and none has died."""
         for url in self.urls:
             await self._ready(url)
+        dead = [name for name, one in self.processes.items() if one.poll() is not None]
+        assert not dead, f"{dead} died at the start; see {self.directory}"
 
     async def _ready(self, url: str) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
@@ -129,11 +132,17 @@ class Stack:
                 await asyncio.sleep(0.05)
         raise TimeoutError(f"not ready: {answer}; see {self.directory}")
 
-    async def account(self, plan: Plan = "enterprise", credits: int = 100_000) -> str:
-        """Open an account as the operators' command does; return its secret key."""
+    async def account(
+        self, plan: Plan = "enterprise", credits: int = 100_000, **limits: int
+    ) -> str:
+        """Open an account as the operators' commands do; return its secret key."""
         async with open_bus(self.nats_url, "test") as bus:
             request = CreateAccount(name="Test", plan=plan, credits=credits)
             created = await bus.call(CREATE_ACCOUNT, request)
+            if limits:
+                await bus.call(
+                    SET_PLAN, SetPlan(account_id=created.account.id, plan=plan, **limits)
+                )
         return created.secret_key
 
     def stop(self) -> None:

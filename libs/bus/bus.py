@@ -46,6 +46,8 @@ class Bus:
         self._reconnected: list[Callable[[], None]] = []
         self._working: set[asyncio.Task[None]] = set()
         self.closing = False
+        self.connected = True
+        """False from the loss of the connection until all of `on_reconnect` were called back."""
         self.broker = broker
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream()
@@ -63,6 +65,13 @@ class Bus:
         log.info("bus.reconnected")
         for callback in self._reconnected:
             callback()
+        self.connected = True
+
+    def disconnected(self) -> None:
+        """Note that the connection is lost."""
+        self.connected = False
+        if not self.closing:
+            log.warning("bus.disconnected")
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Work on something that gets its time to finish when the bus is closed."""
@@ -198,8 +207,7 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     """
 
     async def disconnected() -> None:
-        if not bus.closing:
-            log.warning("bus.disconnected")
+        bus.disconnected()
 
     async def reconnected() -> None:
         bus.reconnected()

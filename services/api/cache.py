@@ -1,9 +1,11 @@
 """What the edge remembers: the keys, accounts and agents of recent requests.
 
 Whoever changes one tells all api processes over the bus, and each forgets it (`forget`). A process
-that was cut off from the bus forgets everything when it is back, and nothing is remembered longer
-than CACHE_TTL.
+that is cut off from the bus does not trust its memory, and forgets everything when it is back.
+Nothing is remembered longer than CACHE_TTL.
 """
+
+from typing import TypeVar
 
 from cachetools import TTLCache
 
@@ -13,6 +15,8 @@ from libs.contracts.subjects import CACHE_INVALIDATED
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agent, Agents
 from services.api.store.keys import Key, Keys, digest
+
+T = TypeVar("T")
 
 
 class Directory:
@@ -33,7 +37,7 @@ class Directory:
     async def by_secret(self, secret: str) -> tuple[Account, Key] | None:
         """Return the account and key of a secret, None when it is not valid."""
         hashed = digest(secret)
-        if caller := self._callers.get(hashed):
+        if caller := self._recalled(self._callers, hashed):
             return caller
         before = self._forgotten
         key = await self._keys.by_secret(secret)
@@ -47,7 +51,7 @@ class Directory:
 
     async def agent(self, agent_id: str) -> Agent | None:
         """Return an agent, None when there is none."""
-        if agent := self._known_agents.get(agent_id):
+        if agent := self._recalled(self._known_agents, agent_id):
             return agent
         before = self._forgotten
         found = await self._agents.get(agent_id)
@@ -57,13 +61,16 @@ class Directory:
 
     async def origin_is_known(self, origin: str) -> bool:
         """Whether any publishable key is for this origin."""
-        known = self._origins.get(origin)
+        known = self._recalled(self._origins, origin)
         if known is None:
             before = self._forgotten
             known = await self._keys.origin_is_known(origin)
             if before == self._forgotten:
                 self._origins[origin] = known
         return known
+
+    def _recalled(self, cache: TTLCache[str, T], key: str) -> T | None:
+        return cache.get(key) if self._bus.connected else None
 
     async def changed(self, *ids: str) -> None:
         """Make every api process forget these keys, accounts or agents, this one at once."""

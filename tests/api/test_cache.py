@@ -11,6 +11,12 @@ from services.api.store.keys import Keys
 ORIGIN = "https://shop.example"
 
 
+class Connected:
+    """A bus that is there."""
+
+    connected = True
+
+
 class SlowKeys:
     """Keys whose look-up is overtaken by a change."""
 
@@ -29,7 +35,7 @@ class SlowKeys:
 def directory(keys: SlowKeys, ttl: float) -> Directory:
     """A directory that needs nothing but keys."""
     keys.directory = Directory(
-        cast("Bus", None),
+        cast("Bus", Connected()),
         cast("Accounts", None),
         cast("Keys", keys),
         cast("Agents", None),

@@ -98,6 +98,25 @@ def test_plans_are_the_documented_ones(plan: Plan, quota: Quota) -> None:
     assert quota_of(account) == quota
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("unknown", "unknown", True),
+    ],
+)
+def test_addresses_of_one_ipv6_network_count_together(one: str, other: str, together: bool) -> None:
+    """Whoever has one address of a /64 has all of them."""
+    (first, *_), (second, *_) = (
+        visitor_limits("key_1", address, None, visitor=5, address_total=8)
+        for address in (one, other)
+    )
+    assert (first.subject == second.subject) is together
+
+
 def test_an_account_can_have_limits_of_its_own() -> None:
     """Enterprise is "custom"."""
     account = Account(

@@ -52,14 +52,14 @@ class Client:
     """Calls the API with one key."""
 
     def __init__(self, http: httpx.AsyncClient, key: str) -> None:
-        self._http = http
+        self.http = http
         self.key = key
         self._headers = {"Authorization": f"Bearer {key}"}
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Make any request."""
         headers = self._headers | options.pop("headers", {})
-        return await self._http.request(method, path, headers=headers, **options)
+        return await self.http.request(method, path, headers=headers, **options)
 
     async def get(self, path: str, **options: Any) -> Any:
         """GET a path that must answer 200; return its JSON."""
@@ -105,7 +105,7 @@ class Client:
         self, agent_id: str, message: str, *, key: str | None = None, **fields: Any
     ) -> AsyncIterator[tuple[Streamed, AsyncIterator[tuple[str, dict[str, Any]]]]]:
         """Send a message, with an Idempotency-Key if given; hand over the stream while it runs."""
-        async with self._http.stream(
+        async with self.http.stream(
             "POST",
             f"/v1/agents/{agent_id}/chat",
             json={"message": message, "stream": True} | fields,
@@ -120,7 +120,7 @@ class Client:
         self, message_id: str, last_event_id: str | None = None, url: str = ""
     ) -> AsyncIterator[tuple[Streamed, AsyncIterator[tuple[str, dict[str, Any]]]]]:
         """Take up the stream of an answer after an event; hand it over while it runs."""
-        async with self._http.stream(
+        async with self.http.stream(
             "GET",
             f"{url}/v1/messages/{message_id}/stream",
             headers=self._headers | ({"Last-Event-ID": last_event_id} if last_event_id else {}),
