@@ -32,6 +32,11 @@ class Killable:
         self.server = server
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, when it runs."""
+        return self._process.pid if self._process else None
+
     def start(self) -> None:
         """Start it; it accepts connections when this returns."""
         self._process = embedded.start(self.server)
@@ -76,6 +81,12 @@ class Stack:
     def urls(self) -> list[str]:
         """Where each api process listens."""
         return [f"http://127.0.0.1:{port}" for port in self.ports.values()]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Every running process of ours and every server, by name."""
+        servers = {name: one.pid for name, one in self.servers.items() if one.pid}
+        return {name: one.pid for name, one in self.processes.items()} | servers
 
     @property
     def url(self) -> str:

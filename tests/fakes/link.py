@@ -10,16 +10,16 @@ CHUNK = 64 * 1024
 class Link:
     """Forwards connections to a server of this machine until it is cut."""
 
-    def __init__(self, port: int) -> None:
-        self._to = port
+    def __init__(self, to: int, *, port: int = 0) -> None:
+        self._to = to
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
         self._up = True
-        self.port = 0
+        self.port = port
 
     async def __aenter__(self) -> Self:
-        """Listen on a free port."""
-        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
+        """Listen, on a free port unless one was named."""
+        self._server = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
