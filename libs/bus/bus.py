@@ -17,6 +17,7 @@ from nats.js.errors import APIError, NotFoundError
 from stamina import retry_context
 
 from libs.bus.errors import FaultError, ServiceUnavailable
+from libs.bus.pull import Pull
 from libs.bus.streams import ensure_streams
 from libs.contracts import events, subjects
 from libs.contracts.calls import Call, Fault, Reply, Request
@@ -36,15 +37,16 @@ T = TypeVar("T")
 
 
 class Bus:
-    """Publishing and calling. Subscriptions are declared on `broker`, see work.py and answers.py.
+    """Publishing and calling. Handlers are declared with work.py and answers.py.
 
-    FastStream's broker owns the connection and runs the handlers; what is published, and the
-    frames of answers, go through the plain client beneath it, at a fraction of the cost.
+    FastStream's broker owns the connection and answers the calls; what is published, the frames of
+    answers and durable work go through the plain client beneath it, at a fraction of the cost.
     """
 
     def __init__(self, broker: NatsBroker, client: Client) -> None:
         self._reconnected: list[Callable[[], None]] = []
         self._working: set[asyncio.Task[None]] = set()
+        self._pulls: list[Pull] = []
         self.closing = False
         self.connected = True
         """False from the loss of the connection until all of `on_reconnect` were called back."""
@@ -55,6 +57,12 @@ class Bus:
     async def start(self) -> None:
         """Begin to handle what was subscribed to."""
         await self.broker.start()
+        await asyncio.gather(*(pull.start() for pull in self._pulls))
+
+    def add(self, pull: Pull) -> None:
+        """Have messages pulled from `start` to `close`, over lost connections."""
+        self._pulls.append(pull)
+        self.on_reconnect(pull.reconnected)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Call back when the connection was lost and is there again: live messages were missed."""
@@ -88,7 +96,10 @@ class Bus:
     async def close(self) -> None:
         """Take nothing more, let what is running finish, leave."""
         self.closing = True
-        await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
+        await asyncio.gather(
+            *(subscriber.stop() for subscriber in self.broker.subscribers),
+            *(pull.stop() for pull in self._pulls),
+        )
         if self._working:
             _, unfinished = await asyncio.wait(self._working, timeout=GRACEFUL_TIMEOUT)
             for task in unfinished:

@@ -16,13 +16,13 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
-from faststream import AckPolicy
-from faststream.nats import ConsumerConfig, JStream, NatsMessage, PullSub
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from libs.bus.bus import Bus
 from libs.bus.dead_letters import REASON
 from libs.bus.errors import ServiceUnavailable
+from libs.bus.pull import Pull
 from libs.contracts import subjects
 from libs.contracts.message import decode
 from libs.contracts.subjects import Stream
@@ -39,9 +39,6 @@ RETRY_DELAYS = (0.2, 1.0, 5.0, 15.0, 30.0)
 OUTAGE_DELAYS = (0.1, 0.3, 1.0, 3.0)
 """Seconds between two tries while a server is away; the last one repeats."""
 OUTAGES = (ServiceUnavailable, MongoUnavailable)
-FETCH_BATCH = 50
-"""Most messages that are fetched at once. What is fetched while all slots are taken waits in this
-process, out of reach of an idle one; so few slots fetch fewer."""
 
 T = TypeVar("T")
 
@@ -82,37 +79,30 @@ def work(
     `kind` is the type or union of the messages, `slots` how many this process works on at once.
     """
     free = asyncio.Semaphore(slots)
-    batch = max(1, min(FETCH_BATCH, slots // 10))
     policy = _Policy(bus, kind, handler, give_up, max_attempts)
 
-    async def parked(message: NatsMessage) -> NatsMessage:
-        return message  # decoded under the policy, which must see what can't be decoded
-
-    async def handle(message: NatsMessage) -> None:
-        """Return when a slot is free and the work has begun: only then is more fetched."""
-        begun = asyncio.Event()
-
-        async def work_on() -> None:
+    async def work_on(message: Msg) -> None:
+        try:
             async with _claim(message), free:
-                begun.set()
                 await policy.apply(message)
+        finally:
+            pull.done()
 
-        bus.run(work_on())
-        await begun.wait()
-
-    bus.broker.subscriber(
-        subject,
-        stream=JStream(stream.name, declare=False),
+    pull = Pull(
+        bus.client,
+        bus.jetstream,
+        stream=stream.name,
+        subject=subject,
         durable=durable,
-        config=ConsumerConfig(ack_wait=ACK_WAIT, max_ack_pending=-1),
-        pull_sub=PullSub(batch_size=batch, timeout=5.0),
-        decoder=parked,
-        ack_policy=AckPolicy.MANUAL,
-    )(handle)
+        ack_wait=ACK_WAIT,
+        slots=slots,
+        take=lambda message: bus.run(work_on(message)),
+    )
+    bus.add(pull)
 
 
 @asynccontextmanager
-async def _claim(message: NatsMessage) -> AsyncIterator[None]:
+async def _claim(message: Msg) -> AsyncIterator[None]:
     """Renew the claim on a message until the block ends."""
 
     async def renew() -> None:
@@ -147,10 +137,10 @@ class _Policy:
         self._give_up = give_up
         self._max_attempts = max_attempts
 
-    async def apply(self, message: NatsMessage) -> None:
-        attempt = message.raw_message.metadata.num_delivered
+    async def apply(self, message: Msg) -> None:
+        attempt = message.metadata.num_delivered
         try:
-            delivered = Delivered(decode(message.body, self._kind), attempt)
+            delivered = Delivered(decode(message.data, self._kind), attempt)
         except msgspec.MsgspecError as error:
             await self._bury(message, str(error))
             return
@@ -162,13 +152,13 @@ class _Policy:
                 await self._handle(delivered)
                 await message.ack()
         except RetryLater as later:
-            await message.nack(delay=later.delay)
+            await message.nak(delay=later.delay)
         except Exception as error:
-            log.exception("work.failed", subject=message.raw_message.subject, attempt=attempt)
+            log.exception("work.failed", subject=message.subject, attempt=attempt)
             if attempt >= self._max_attempts:
                 await self._end(message, delivered, repr(error))
             else:
-                await message.nack(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
+                await message.nak(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
 
     async def _handle(self, delivered: Delivered[Any]) -> None:
         for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
@@ -180,20 +170,20 @@ class _Policy:
             else:
                 return
 
-    async def _end(self, message: NatsMessage, delivered: Delivered[Any], reason: str) -> None:
+    async def _end(self, message: Msg, delivered: Delivered[Any], reason: str) -> None:
         if self._give_up is not None:
             await self._give_up(delivered)
         await self._bury(message, reason)
 
-    async def _bury(self, message: NatsMessage, reason: str) -> None:
+    async def _bury(self, message: Msg, reason: str) -> None:
         """Keep the message for an operator, then take it off its queue."""
-        subject = message.raw_message.subject
+        subject = message.subject
         log.error("work.dead_letter", subject=subject, reason=reason)
-        where = message.raw_message.metadata
+        where = message.metadata
         headers = {
             REASON: reason[:500],
             # Buried again after a crash in this moment, it is still one.
             "Nats-Msg-Id": f"{where.stream}.{where.sequence.stream}",
         }
-        await self._bus.jetstream.publish(subjects.dead(subject), message.body, headers=headers)
-        await message.reject()
+        await self._bus.jetstream.publish(subjects.dead(subject), message.data, headers=headers)
+        await message.term()

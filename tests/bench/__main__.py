@@ -74,7 +74,9 @@ def main() -> None:
     """Read the options, measure, report."""
     parser = argparse.ArgumentParser(description="Measure side by side")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--systems", nargs="*", default=["proxy", "afternoon", "litellm", "alonchat"])
+    parser.add_argument(
+        "--systems", nargs="*", default=["proxy", "afternoon", "litellm", "alonchat"]
+    )
     parser.add_argument("--scenarios", nargs="*", default=[])
     parser.add_argument("--out", type=Path, default=Path(".bench"))
     options = parser.parse_args()

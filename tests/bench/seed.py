@@ -13,7 +13,23 @@ from services.rag.settings import RagSettings
 from tests.stack import Stack
 
 BATCH = 2_000
-WORDS = "order ship return open close price size blue red shirt shoe cup store day week".split()
+WORDS = [
+    "order",
+    "ship",
+    "return",
+    "open",
+    "close",
+    "price",
+    "size",
+    "blue",
+    "red",
+    "shirt",
+    "shoe",
+    "cup",
+    "store",
+    "day",
+    "week",
+]
 
 
 async def chunks(stack: Stack, agent_id: str, count: int, sources: int = 100) -> None:

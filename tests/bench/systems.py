@@ -46,9 +46,11 @@ class System:
     def request(self, number: int, *, stream: bool = True, slow: bool = False) -> bytes:
         """Return the request of a number; each asks something else."""
         question = f"What are your business hours on day {number}?"
-        said = {"messages": [{"role": "user", "content": question}]} if self.openai else {
-            "message": question
-        }
+        said = (
+            {"messages": [{"role": "user", "content": question}]}
+            if self.openai
+            else {"message": question}
+        )
         extra = self.slow_body if slow else self.body
         path = self.slow_path if slow and self.slow_path else self.path
         return http.post(path, json.dumps(extra | said | {"stream": stream}).encode(), self.headers)

@@ -33,7 +33,7 @@ class Worker:
         """Note what was given up."""
         self.given_up.append(delivered)
 
-    async def start(self, bus: Bus, max_attempts: int = 2) -> None:
+    async def start(self, bus: Bus, max_attempts: int = 2, slots: int = 1) -> None:
         """Begin to work."""
         work(
             bus,
@@ -42,7 +42,7 @@ class Worker:
             SourceSubmitted,
             self.handle,
             durable="test",
-            slots=1,
+            slots=slots,
             max_attempts=max_attempts,
             give_up=self.give_up,
         )
@@ -152,3 +152,26 @@ async def eventually_seen(worker: Worker, count: int) -> None:
         return len(worker.seen) >= count
 
     await eventually(seen, timeout=ACK_WAIT)
+
+
+async def test_a_message_is_not_kept_back(bus: Bus) -> None:
+    """Each is handled as it comes, however the request for messages before it ended."""
+    worker = Worker()
+    await worker.start(bus, slots=500)
+
+    async def submit(count: int) -> None:
+        begun = len(worker.seen)
+        numbers = range(begun, begun + count)
+        await asyncio.gather(
+            *(bus.send(subjects.SOURCES_SUBMITTED, JOB, f"job_{number}") for number in numbers)
+        )
+
+        async def all_seen() -> bool:
+            return len(worker.seen) == begun + count
+
+        await eventually(all_seen, timeout=2)
+
+    for _ in range(200):
+        await submit(8)
+    for _ in range(100):
+        await submit(1)
