@@ -18,7 +18,7 @@ def made(name: str, directory: Path) -> Path | None:
     if not stamp.exists():
         print(f"Making an environment for {name} in {environment}.", flush=True)
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet"]
+        pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         done = subprocess.run([*pip, *PEERS[name]], timeout=INSTALL_TIMEOUT, check=False)
         if done.returncode:
             return None
@@ -32,5 +32,4 @@ def versions(name: str, directory: Path) -> dict[str, str]:
     frozen = subprocess.run(
         [python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True
     )
-    pairs = (line.split("==") for line in frozen.stdout.splitlines() if "==" in line)
-    return {package: version for package, version in pairs}
+    return dict(line.split("==", 1) for line in frozen.stdout.splitlines() if "==" in line)

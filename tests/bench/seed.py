@@ -1,6 +1,6 @@
 """Fills a stack with what would take hours to say: chunks and stored messages.
 
-Written where the services keep them, by their own stores, while the service that owns it is stopped.
+Written where the services keep them, by their own stores, while the service is stopped.
 """
 
 import random
@@ -43,7 +43,7 @@ async def chunks(stack: Stack, agent_id: str, count: int, sources: int = 100) ->
 async def index(directory: Path, agent_id: str, count: int, sources: int = 100) -> None:
     """Write chunks of random text with random vectors to the index of a data directory."""
     rng = random.Random(agent_id)
-    settings = RagSettings(data_dir=directory)
+    settings = RagSettings.model_validate({})
     async with open_embedded_index(
         directory / "index",
         collection=settings.index_collection,

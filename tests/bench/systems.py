@@ -174,8 +174,9 @@ async def ours(
 ) -> AsyncIterator[tuple[System, Stack]]:
     """(e) All five services as processes of their own on the embedded servers."""
     base = f"http://127.0.0.1:{model.port}/v1"
-    env = {"LLM_BASE_URL": base, "LLM_API_KEY": "bench", "LLM_MODEL": MODEL}
-    async with running(directory, replicas=replicas, **env) as stack:
+    async with running(
+        directory, replicas=replicas, LLM_BASE_URL=base, LLM_API_KEY="bench", LLM_MODEL=MODEL
+    ) as stack:
         key = await stack.account(credits=1_000_000_000)
         async with httpx.AsyncClient(base_url=stack.url, timeout=60) as plain:
             client = Client(plain, key)
