@@ -1,7 +1,8 @@
 """Group commit: what arrives while a write is under way goes into the next one together.
 
 Under no load every write goes out at once and alone; under load one round trip (and one sync to
-disk) carries many.
+disk) carries many. So that groups form before the server is busy, one write begins `interval`
+seconds after another at the earliest.
 """
 
 import asyncio
@@ -16,16 +17,21 @@ LARGEST_GROUP = 200
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Calls `commit` with one group after another.
+    """Calls `commit` with one group after another, at most every `interval` seconds.
 
     `commit` returns one result an item, in order; a result that is an exception is raised to who
     added that item. An exception that it raises goes to all of the group.
     """
 
     def __init__(
-        self, commit: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]]
+        self,
+        commit: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        interval: float,
     ) -> None:
         self._commit = commit
+        self._interval = interval
+        self._next = 0.0
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -38,8 +44,11 @@ class GroupCommit(Generic[Item, Result]):
         return await future
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
+                await asyncio.sleep(self._next - loop.time())
+                self._next = loop.time() + self._interval
                 group = self._waiting[:LARGEST_GROUP]
                 del self._waiting[:LARGEST_GROUP]
                 await self._commit_group(group)

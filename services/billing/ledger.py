@@ -22,6 +22,11 @@ from libs.runtime.clock import now
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database, insert_new
 
+HOLDS_EVERY = 0.01
+"""Seconds between two writes of holds: requests wait for theirs."""
+SETTLEMENTS_EVERY = 0.1
+"""Seconds between two writes of debits: nobody waits for one."""
+
 
 @dataclass(frozen=True)
 class OpenHold:
@@ -57,8 +62,12 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._balances: Collection = database["balances"]
         self._entries: Collection = database["ledger"]
-        self._holding: GroupCommit[tuple[Hold, int], None] = GroupCommit(self._hold_group)
-        self._settling: GroupCommit[Settlement, None] = GroupCommit(self._settle_group)
+        self._holding: GroupCommit[tuple[Hold, int], None] = GroupCommit(
+            self._hold_group, interval=HOLDS_EVERY
+        )
+        self._settling: GroupCommit[Settlement, None] = GroupCommit(
+            self._settle_group, interval=SETTLEMENTS_EVERY
+        )
 
     async def create_indexes(self) -> None:
         """Create what the queries need; safe to repeat."""

@@ -64,15 +64,30 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     edge: str = ""
 
 
+QUESTIONS_EVERY = 0.01
+"""Seconds between two writes of questions: their answers wait for it."""
+OUTCOMES_EVERY = 0.02
+"""Seconds between two writes of answers."""
+
+
 class Conversations:
     """The `conversations` and `messages` collections."""
 
     def __init__(self, database: Database) -> None:
         self._conversations: Collection = database["conversations"]
         self._messages: Collection = database["messages"]
-        self._opening: GroupCommit[Conversation, None] = GroupCommit(self._open_group)
-        self._adding: GroupCommit[Message, None] = GroupCommit(self._add_group)
-        self._remembering: GroupCommit[MessageSent, None] = GroupCommit(self._remember_group)
+        self._opening: GroupCommit[Conversation, None] = GroupCommit(
+            self._open_group, interval=QUESTIONS_EVERY
+        )
+        self._adding: GroupCommit[Message, None] = GroupCommit(
+            self._add_group, interval=QUESTIONS_EVERY
+        )
+        self._ending: GroupCommit[Message, None] = GroupCommit(
+            self._add_group, interval=OUTCOMES_EVERY
+        )
+        self._remembering: GroupCommit[MessageSent, None] = GroupCommit(
+            self._remember_group, interval=OUTCOMES_EVERY
+        )
 
     async def create_indexes(self) -> None:
         """Create what the queries need; safe to repeat."""
@@ -89,9 +104,10 @@ class Conversations:
 
     async def record(self, outcome: Outcome) -> None:
         """Store how a message ended. Idempotent by message id: the first end stays."""
-        await self._adding.add(_ending(outcome))
+        writing = [self._ending.add(_ending(outcome))]
         if isinstance(outcome, MessageSent) and outcome.message:
-            await self._remembering.add(outcome)
+            writing.append(self._remembering.add(outcome))
+        await asyncio.gather(*writing)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, None when there is none."""
