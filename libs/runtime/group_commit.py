@@ -1,8 +1,8 @@
 """Group commit: what arrives while a write is under way goes into the next one together.
 
 Under no load every write goes out at once and alone; under load one round trip (and one sync to
-disk) carries many. So that groups form before the server is busy, one write begins `interval`
-seconds after another at the earliest.
+disk) carries many. So that groups form before the server is busy, the write after one that carried
+several begins `interval` seconds later at the earliest.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ LARGEST_GROUP = 200
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Calls `commit` with one group after another, at most every `interval` seconds.
+    """Calls `commit` with one group after another; under load at most every `interval` seconds.
 
     `commit` returns one result an item, in order; a result that is an exception is raised to who
     added that item. An exception that it raises goes to all of the group.
@@ -48,9 +48,9 @@ class GroupCommit(Generic[Item, Result]):
         try:
             while self._waiting:
                 await asyncio.sleep(self._next - loop.time())
-                self._next = loop.time() + self._interval
                 group = self._waiting[:LARGEST_GROUP]
                 del self._waiting[:LARGEST_GROUP]
+                self._next = loop.time() + self._interval if len(group) > 1 else 0.0
                 await self._commit_group(group)
         finally:
             self._running = None

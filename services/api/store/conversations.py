@@ -66,7 +66,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 QUESTIONS_EVERY = 0.01
 """Seconds between two writes of questions: their answers wait for it."""
-OUTCOMES_EVERY = 0.02
+OUTCOMES_EVERY = 0.03
 """Seconds between two writes of answers."""
 
 
