@@ -8,8 +8,7 @@ at all, it goes to the dead letters and `give_up` may end its business visibly.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any, Generic, TypeVar
@@ -83,8 +82,9 @@ def work(
 
     async def work_on(message: Msg) -> None:
         try:
-            async with _claim(message), free:
-                await policy.apply(message)
+            with _Claim(bus, message):
+                async with free:
+                    await policy.apply(message)
         finally:
             pull.done()
 
@@ -101,23 +101,31 @@ def work(
     bus.add(pull)
 
 
-@asynccontextmanager
-async def _claim(message: Msg) -> AsyncIterator[None]:
-    """Renew the claim on a message until the block ends."""
+class _Claim:
+    """Renews the claim on a message until the block ends.
 
-    async def renew() -> None:
-        while True:
-            await asyncio.sleep(ACK_WAIT / 3)
-            try:
-                await message.in_progress()
-            except NatsError as error:
-                log.warning("work.claim_not_renewed", error=str(error))
+    By a timer: most work is over before its first turn.
+    """
 
-    renewing = asyncio.create_task(renew())
-    try:
-        yield
-    finally:
-        renewing.cancel()
+    def __init__(self, bus: Bus, message: Msg) -> None:
+        self._bus = bus
+        self._message = message
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(ACK_WAIT / 3, self._renew)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _renew(self) -> None:
+        self._bus.run(self._in_progress())
+        self.__enter__()
+
+    async def _in_progress(self) -> None:
+        try:
+            await self._message.in_progress()
+        except NatsError as error:
+            log.warning("work.claim_not_renewed", error=str(error))
 
 
 class _Policy:

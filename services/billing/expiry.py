@@ -15,7 +15,8 @@ from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.clock import now
 from libs.runtime.mongo import MongoUnavailable
 from services.billing.handlers import settle_sent
-from services.billing.ledger import Ledger, OpenHold
+from services.billing.holds import OpenHold
+from services.billing.ledger import Ledger
 from services.billing.settings import BillingSettings
 
 log = structlog.get_logger()

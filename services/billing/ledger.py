@@ -21,23 +21,12 @@ from libs.contracts.billing import Balance, Hold, LedgerEntry
 from libs.runtime.clock import now
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database, insert_new
+from services.billing.holds import OpenHold, credits_of, kept, open_holds
 
 HOLDS_EVERY = 0.01
 """Seconds between two writes of holds: requests wait for theirs."""
 SETTLEMENTS_EVERY = 0.1
 """Seconds between two writes of debits: nobody waits for one."""
-
-
-@dataclass(frozen=True)
-class OpenHold:
-    """Credits set aside for an answer that has no outcome yet."""
-
-    account_id: str
-    agent_id: str
-    conversation_id: str
-    message_id: str
-    credits: int
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ class Ledger:
         """Return the balance; an account that never got credits has none."""
         document = await self._balances.find_one({"_id": account_id}) or {}
         available = document.get("available", 0)
-        held = sum(hold["credits"] for hold in document.get("holds", {}).values())
+        held = sum(map(credits_of, document.get("holds", {}).values()))
         return Balance(balance=available + held, held=held, available=available)
 
     async def holds_before(
@@ -127,9 +116,9 @@ class Ledger:
         """Yield holds older than `moment`, of accounts that held anything after `active_since`."""
         query = {"last_hold_at": {"$gte": active_since}}
         async for document in self._balances.find(query, {"holds": 1}):
-            for message_id, hold in document["holds"].items():
-                if hold["at"] < moment:
-                    yield OpenHold(account_id=document["_id"], message_id=message_id, **hold)
+            for hold in open_holds(document["_id"], document["holds"]):
+                if hold.at < moment:
+                    yield hold
 
     async def _hold_group(self, group: list[tuple[Hold, int]]) -> Sequence[Exception | None]:
         by_account: dict[str, list[int]] = defaultdict(list)
@@ -170,13 +159,7 @@ class Ledger:
         total = sum(credits for _, credits in members)
         moment = now()
         holds = {
-            f"holds.{hold.message_id}": {
-                "credits": credits,
-                "agent_id": hold.agent_id,
-                "conversation_id": hold.conversation_id,
-                "at": moment,
-            }
-            for hold, credits in members
+            f"holds.{hold.message_id}": kept(hold, credits, moment) for hold, credits in members
         }
         absent = {path: {"$exists": False} for path in holds}
         result = await self._balances.update_one(
@@ -228,13 +211,13 @@ class Ledger:
 
     async def _state(self, account_id: str, ids: Iterable[str]) -> tuple[int, dict[str, int]]:
         """Return the credits available, and those of these holds that are there."""
-        fields = {f"holds.{message_id}.credits": 1 for message_id in ids}
+        fields = {f"holds.{message_id}": 1 for message_id in ids}
         document = await self._balances.find_one({"_id": account_id}, {"available": 1, **fields})
         if document is None:
             await self._open(account_id)
             return 0, {}
         holds = document.get("holds", {})
-        return document["available"], {each: holds[each]["credits"] for each in holds}
+        return document["available"], {each: credits_of(holds[each]) for each in holds}
 
 
 def entry_id(source_id: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from libs.contracts.billing import Reconciled
 from libs.runtime.clock import now
 from libs.runtime.mongo import Collection, Database
+from services.billing.holds import open_holds
 from services.billing.ledger import entry_id
 from services.billing.settings import BillingSettings
 
@@ -46,15 +47,15 @@ class Reconciliation:
         between = [entry_id(message_id) for message_id in holds] + list(grants)
         entries, ledger = await self._sum(account_id, between)
         after = await self._document(account_id)
-        held = sum(hold["credits"] for hold in holds.values())
+        opened = list(open_holds(account_id, holds))
         granting = sum(grant["credits"] for grant in grants.values())
         oldest = now() - self._stale
         return Reconciled(
-            balance=before.get("available", 0) + held - granting,
+            balance=before.get("available", 0) + sum(hold.credits for hold in opened) - granting,
             ledger=ledger,
             entries=entries,
-            holds=len(holds),
-            stale_holds=sum(hold["at"] < oldest for hold in holds.values()),
+            holds=len(opened),
+            stale_holds=sum(hold.at < oldest for hold in opened),
             settled=before == after,
         )
 

@@ -85,7 +85,8 @@ class BundledModel:
         )
         # The first token stands for the whole text in models of this family.
         vector = states[0, 0]
-        return [float(number) for number in vector / np.linalg.norm(vector)]
+        embedded: Vector = (vector / np.linalg.norm(vector)).tolist()
+        return embedded
 
 
 @asynccontextmanager

@@ -7,7 +7,8 @@ from libs.contracts.billing import Hold
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.mongo import Database
 from services.billing.expiry import end
-from services.billing.ledger import Ledger, OpenHold
+from services.billing.holds import OpenHold
+from services.billing.ledger import Ledger
 from tests.billing.test_ledger import a_hold, granted, sent
 
 

@@ -8,6 +8,7 @@ import pytest
 from libs.contracts.billing import LedgerEntry
 from libs.runtime.mongo import Database
 from services.billing.handlers import settle_sent
+from services.billing.holds import kept
 from services.billing.ledger import Ledger, entry_id
 from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
@@ -85,9 +86,10 @@ async def test_a_hold_that_nobody_ended_is_found(
     hold = a_hold(account_id)
     await ledger.hold(hold, 5)
     assert (await reconciliation.of(account_id)).stale_holds == 0
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     await database["balances"].update_one(
         {"_id": account_id},
-        {"$set": {f"holds.{hold.message_id}.at": datetime.now(UTC) - timedelta(hours=1)}},
+        {"$set": {f"holds.{hold.message_id}": kept(hold, 5, an_hour_ago)}},
     )
     assert (await reconciliation.of(account_id)).stale_holds == 1
 
