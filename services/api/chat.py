@@ -1,5 +1,6 @@
 """POST /v1/agents/{agent_id}/chat."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -46,6 +47,29 @@ IdempotencyKey = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Sending:
+    """What a message goes through, in one: the framework starts a task for each dependency."""
+
+    settings: ApiSettings
+    directory: Directory
+    admission: Admission
+    acceptance: Acceptance
+    idempotency: Idempotency
+    relay: Relay
+
+    async def send(
+        self, caller: Caller, agent_id: str, body: ChatBody, key: str | None
+    ) -> Accepted | Repeated:
+        """Let a message in. Raises what its steps raise."""
+        question = check(body, self.settings)
+        agent = await find_agent(self.directory, caller, agent_id)
+        self.admission.admit()
+        if key is None:
+            return await self.acceptance.accept(caller, agent, question)
+        return await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
+
+
 @post(
     "/v1/agents/{agent_id:str}/chat",
     status_code=200,
@@ -56,12 +80,7 @@ async def send_message(
     agent_id: str,
     data: ChatBody,
     request: Request[Caller, str, Any],
-    directory: Directory,
-    acceptance: Acceptance,
-    relay: Relay,
-    settings: ApiSettings,
-    idempotency: Idempotency,
-    admission: Admission,
+    sending: Sending,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ChatResponse] | Stream:
     """Send a message and receive the agent's answer, whole or as server-sent events.
@@ -72,23 +91,14 @@ async def send_message(
     With an `Idempotency-Key` a message is accepted once: sent again within 24 hours, it gets the
     same answer, whole or as a stream, from the same or another replica.
     """
-    question = check(data, settings)
-    agent = await find_agent(directory, request.user, agent_id)
-    admission.admit()
-    sent: Accepted | Repeated
-    if idempotency_key is None:
-        sent = await acceptance.accept(request.user, agent, question)
-    else:
-        sent = await idempotency.accept(
-            request.user, agent, question, idempotency_key, wait=data.stream
-        )
+    sent = await sending.send(request.user, agent_id, data, idempotency_key)
     headers = id_headers(sent.turn)
     if isinstance(sent, Repeated):
         headers["Idempotent-Replayed"] = "true"
     if data.stream:
-        events = relay.stream(sent, request.scope["state"].get("request_id"))
+        events = sending.relay.stream(sent, request.scope["state"].get("request_id"))
         return sse.response(events, headers)
-    return Response(await while_connected(request, relay.whole(sent)), headers=headers)
+    return Response(await while_connected(request, sending.relay.whole(sent)), headers=headers)
 
 
 def check(body: ChatBody, settings: ApiSettings) -> Question:
