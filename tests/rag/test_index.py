@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qdrant_client import AsyncQdrantClient
 
@@ -215,3 +216,21 @@ async def test_embedded_index_survives_kill_9(tmp_path: Path) -> None:
     await writer.communicate()
     async with AsyncExitStack() as stack:
         assert await (await open_embedded(stack, tmp_path)).count("a1") == 100
+
+
+async def test_the_embedded_index_finds_what_an_exact_search_finds(tmp_path: Path) -> None:
+    """It searches compressed vectors: the same chunks come out, with their exact scores."""
+    rng = np.random.default_rng(7)
+    topics = rng.normal(size=(40, 384))
+    vectors = topics[rng.integers(0, 40, 2_000)] + 0.7 * rng.normal(size=(2_000, 384))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    questions = vectors[::40] + 0.02 * rng.normal(size=(50, 384))
+    questions /= np.linalg.norm(questions, axis=1, keepdims=True)
+    opening = open_embedded_index(tmp_path, collection="c", dimensions=384, flush_seconds=60)
+    async with opening as index:
+        await index.put([chunk(number=n) for n in range(2_000)], vectors.tolist())
+        found = [await index.search("a1", question.tolist(), limit=4) for question in questions]
+    for question, hits in zip(questions, found, strict=True):
+        cosines = vectors @ question
+        assert [hit.chunk.number for hit in hits] == np.argsort(-cosines)[:4].tolist()
+        assert [hit.score for hit in hits] == pytest.approx(np.sort(cosines)[::-1][:4], abs=1e-5)

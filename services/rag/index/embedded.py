@@ -1,18 +1,17 @@
 """The index in this process: a Qdrant Edge shard in a directory of its own, one process at a time.
 
-The engine is Rust behind blocking calls, so they run in a small pool of threads. What it
-acknowledged survives a kill -9 (it has a write-ahead log); flushing keeps the replay of that log
-short. It is never optimised while serving: that holds the interpreter's lock for seconds.
+The engine is Rust behind blocking calls that hold the interpreter's lock, so threads would gain
+nothing: they run here, and large ones in steps. What it acknowledged survives a kill -9 (it has a
+write-ahead log); flushing keeps the replay of that log short. It is never optimised while serving:
+that takes seconds.
 """
 
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import qdrant_edge as edge
 import structlog
@@ -24,8 +23,8 @@ from services.rag.vector import Vector
 
 log = structlog.get_logger()
 
-THREADS = 4
-"""Calls into the engine at the same time; a search takes well under a millisecond."""
+PUT_BATCH = 200
+"""Chunks written before anybody else has a turn: some milliseconds."""
 
 COMPRESSED = edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits4, always_ram=True)
 RESCORED = edge.SearchParams(
@@ -34,15 +33,12 @@ RESCORED = edge.SearchParams(
 """A search reads all of an agent's vectors, at 4 bits a number, and then four times as many as are
 asked for as they are: the same chunks and scores, in a third of the time."""
 
-T = TypeVar("T")
-
 
 class EmbeddedIndex:
     """Chunks in one shard, tenants kept apart by `agent_id`."""
 
-    def __init__(self, shard: edge.EdgeShard, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, shard: edge.EdgeShard) -> None:
         self._shard = shard
-        self._pool = pool
 
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
         """Add chunks; those with the same source and number are replaced."""
@@ -50,20 +46,23 @@ class EmbeddedIndex:
             edge.Point(chunk.point_id, vector, chunk.payload)
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
-        await self._update(edge.UpdateOperation.upsert_points(points))
+        for first in range(0, len(points), PUT_BATCH):
+            batch = points[first : first + PUT_BATCH]
+            self._shard.update(edge.UpdateOperation.upsert_points(batch))
+            await asyncio.sleep(0)
 
     async def trim(self, source_id: str, keep: int) -> None:
         """Remove the chunks of a source whose number is `keep` or higher."""
         beyond = edge.FieldCondition("number", range=edge.RangeFloat(gte=keep))
-        await self._delete(_equals("source_id", source_id), beyond)
+        self._delete(_equals("source_id", source_id), beyond)
 
     async def delete_source(self, source_id: str) -> None:
         """Remove all chunks of a source."""
-        await self._delete(_equals("source_id", source_id))
+        self._delete(_equals("source_id", source_id))
 
     async def delete_agent(self, agent_id: str) -> None:
         """Remove all chunks of an agent."""
-        await self._delete(_equals("agent_id", agent_id))
+        self._delete(_equals("agent_id", agent_id))
 
     async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
         """Return the agent's chunks nearest to a vector, best first."""
@@ -74,37 +73,31 @@ class EmbeddedIndex:
             params=RESCORED,
             with_payload=True,
         )
-        found = await self._run(lambda: self._shard.query(request))
+        found = self._shard.query(request)
         return [Hit(chunk_of(point.payload), point.score) for point in found]
 
     async def count(self, agent_id: str) -> int:
         """Return how many chunks an agent has."""
         matching = edge.Filter(must=[_equals("agent_id", agent_id)])
         request = edge.CountRequest(exact=True, filter=matching)
-        return await self._run(lambda: self._shard.count(request))
+        return self._shard.count(request)
 
     async def ping(self) -> None:
         """Raise unless the shard answers."""
-        await self._run(self._shard.info)
+        self._shard.info()
 
     async def flush_every(self, seconds: float) -> None:
         """Write what is pending to its final place, again and again until cancelled."""
         while True:
             await asyncio.sleep(seconds)
             try:
-                await self._run(self._shard.flush)
+                self._shard.flush()
             except Exception as error:  # the engine raises nothing more exact
                 log.error("index.flush_failed", error=str(error))
 
-    async def _update(self, operation: edge.UpdateOperation) -> None:
-        await self._run(lambda: self._shard.update(operation))
-
-    async def _delete(self, *conditions: edge.FieldCondition) -> None:
+    def _delete(self, *conditions: edge.FieldCondition) -> None:
         matching = edge.Filter(must=list(conditions))
-        await self._update(edge.UpdateOperation.delete_points_by_filter(matching))
-
-    async def _run(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        self._shard.update(edge.UpdateOperation.delete_points_by_filter(matching))
 
 
 def _equals(key: str, value: str) -> edge.FieldCondition:
@@ -119,16 +112,15 @@ async def open_embedded_index(
 
     Raises SettingsError when another process has it open or another model made it.
     """
-    with _alone(directory), ThreadPoolExecutor(THREADS, "index") as pool:
-        shard = await asyncio.to_thread(_open_shard, directory / collection, dimensions)
-        index = EmbeddedIndex(shard, pool)
+    with _alone(directory):
+        shard = _open_shard(directory / collection, dimensions)
+        index = EmbeddedIndex(shard)
         flushing = asyncio.create_task(index.flush_every(flush_seconds))
         try:
             yield index
         finally:
             flushing.cancel()
-            await asyncio.to_thread(pool.shutdown)
-            await asyncio.to_thread(_close, shard)
+            _close(shard)
 
 
 @contextmanager
