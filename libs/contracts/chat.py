@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from libs.contracts.calls import Call
 from libs.contracts.message import Message, Part
 
 EXTRACTIVE = "extractive"
@@ -46,6 +47,8 @@ class Passage(Part, frozen=True, kw_only=True):
 class ChatRequested(Message, frozen=True, kw_only=True, tag="chat.requested.v1"):
     """A client's message, checked, paid for (held) and stored; to be grounded by rag.
 
+    The durable way: a message that was grounded ahead is published as ChatGrounded at once.
+
     `model` is the model to answer with, `credits` what was held for it. `history` is the end of
     the conversation, oldest first. `edge` is the api process that holds the client's connection.
     """
@@ -62,12 +65,35 @@ class ChatRequested(Message, frozen=True, kw_only=True, tag="chat.requested.v1")
     requested_at: datetime
 
 
+class Ground(Message, frozen=True, kw_only=True, tag="rag.ground.v1"):
+    """Find the passages for a question at once, while its message is being accepted."""
+
+    agent_id: str
+    question: str
+    history: tuple[Exchange, ...] = ()
+
+
+class Grounded(Message, frozen=True, kw_only=True, tag="rag.grounded.v1"):
+    """The passages for a question, best first, and the confidence in them."""
+
+    passages: tuple[Passage, ...]
+    confidence: float
+
+
+GROUND = Call("rag.ground", Ground, Grounded)
+
+
 class ChatGrounded(Message, frozen=True, kw_only=True, tag="chat.grounded.v1"):
     """The request with the passages that were found for it; to be answered by llm."""
 
     request: ChatRequested
     passages: tuple[Passage, ...]
     confidence: float
+
+
+def grounded_id(message_id: str) -> str:
+    """The id under which a grounded request is published: once, whoever grounded it."""
+    return f"grounded_{message_id}"
 
 
 class ChatCancelled(Message, frozen=True, kw_only=True, tag="chat.cancelled.v1"):

@@ -1,10 +1,13 @@
 """Accept a message: identify the conversation, hold the credits, store the question, publish.
 
+Its passages are found meanwhile: that takes as long as the rest together.
+
 From the moment the request is published the message is accepted: it will be answered, or fail
 visibly, even if this process dies at once.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +16,22 @@ import structlog
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError, ServiceUnavailable
 from libs.contracts import billing, subjects
-from libs.contracts.chat import EXTRACTIVE, AgentProfile, ChatRequested, Exchange
+from libs.contracts.chat import (
+    EXTRACTIVE,
+    AgentProfile,
+    ChatGrounded,
+    ChatRequested,
+    Exchange,
+    Grounded,
+    grounded_id,
+)
 from libs.contracts.events import ConversationStarted, MessageFailed, MessageReceived, outcome_id
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id, new_secret
 from libs.runtime.mongo import MongoUnavailable
 from services.api.auth import Caller, visitor_hash
 from services.api.errors import NotFound
+from services.api.grounding import Grounding
 from services.api.replies import Inbox, Replies
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
@@ -79,9 +91,15 @@ class Acceptance:
     """The steps before an answer."""
 
     def __init__(
-        self, bus: Bus, replies: Replies, conversations: Conversations, settings: ApiSettings
+        self,
+        bus: Bus,
+        replies: Replies,
+        conversations: Conversations,
+        grounding: Grounding,
+        settings: ApiSettings,
     ) -> None:
         self._bus = bus
+        self._grounding = grounding
         self._replies = replies
         self._conversations = conversations
         self._settings = settings
@@ -91,23 +109,47 @@ class Acceptance:
     ) -> Accepted:
         """Accept a message. Raises NotFound, FaultError (credits) and ServiceUnavailable."""
         turn = turn or new_turn(caller, question)
-        thread, credits = await self._prepare(caller, agent, question, turn)
-        request = self._request(caller, agent, question, thread, turn, credits)
-        inbox = self._replies.expect(turn.message_id)
+        finding = asyncio.create_task(self._find_thread(caller, agent, question, turn))
+        grounding = asyncio.create_task(self._ground(finding, agent, question))
         try:
-            await self._store(request, thread, question)
-            await self._publish(request, started=thread.is_new)
-        except (MongoUnavailable, ServiceUnavailable):
-            # What is there of it by now is unknown; an outcome ends it, whatever it is.
-            await self.fail(request, "service_unavailable", "The message could not be accepted.")
-            raise
+            thread, credits = await self._prepare(caller, agent, turn, finding)
+            request = self._request(caller, agent, question, thread, turn, credits)
+            inbox = self._replies.expect(turn.message_id)
+            await self._let_in(request, thread, question, grounding)
+        finally:
+            grounding.cancel()
         cancel = question.cancel_on_disconnect
         if cancel is None:
             cancel = agent.cancel_on_disconnect
         return Accepted(turn, request, inbox, cancel)
 
+    async def _ground(
+        self, finding: Awaitable[_Thread], agent: Agent, question: Question
+    ) -> Grounded | None:
+        """Have the passages found while the message is accepted; None: rag's queue has to do it."""
+        try:
+            thread = await finding
+        except (NotFound, MongoUnavailable):  # what refuses the message
+            return None
+        return await self._grounding.of(agent.id, question.text, thread.history)
+
+    async def _let_in(
+        self,
+        request: ChatRequested,
+        thread: _Thread,
+        question: Question,
+        grounding: Awaitable[Grounded | None],
+    ) -> None:
+        try:
+            await self._store(request, thread, question)
+            await self._publish(request, await grounding, started=thread.is_new)
+        except (MongoUnavailable, ServiceUnavailable):
+            # What is there of it by now is unknown; an outcome ends it, whatever it is.
+            await self.fail(request, "service_unavailable", "The message could not be accepted.")
+            raise
+
     async def _prepare(
-        self, caller: Caller, agent: Agent, question: Question, turn: Turn
+        self, caller: Caller, agent: Agent, turn: Turn, finding: Awaitable[_Thread]
     ) -> tuple[_Thread, int]:
         """Find the conversation and hold the credits, both at once."""
         hold = billing.Hold(
@@ -117,14 +159,8 @@ class Acceptance:
             message_id=turn.message_id,
             model=self._model_of(agent),
         )
-        if question.conversation_id is None:
-            held = await self._bus.call(billing.HOLD, hold)
-            owner = visitor_hash(turn.visitor_token) if turn.visitor_token else None
-            return _Thread(is_new=True, visitor=owner), held.credits
         thread, held_or_error = await asyncio.gather(
-            self._find_thread(caller, agent, turn.conversation_id),
-            self._bus.call(billing.HOLD, hold),
-            return_exceptions=True,
+            finding, self._bus.call(billing.HOLD, hold), return_exceptions=True
         )
         if isinstance(thread, BaseException):
             if not isinstance(held_or_error, BaseException):
@@ -134,9 +170,14 @@ class Acceptance:
             raise held_or_error
         return thread, held_or_error.credits
 
-    async def _find_thread(self, caller: Caller, agent: Agent, conversation_id: str) -> _Thread:
+    async def _find_thread(
+        self, caller: Caller, agent: Agent, question: Question, turn: Turn
+    ) -> _Thread:
         """Read a conversation and its last exchanges, in one read. Raises NotFound."""
-        found = await self._conversations.get(conversation_id)
+        if question.conversation_id is None:
+            visitor = visitor_hash(turn.visitor_token) if turn.visitor_token else None
+            return _Thread(is_new=True, visitor=visitor)
+        found = await self._conversations.get(turn.conversation_id)
         if found is None or found.agent_id != agent.id or not caller.may_read(found.visitor):
             raise NotFound("conversation")
         most = self._settings.history_turns
@@ -196,8 +237,10 @@ class Acceptance:
         )
         await self._conversations.ask(asked, opened if thread.is_new else None)
 
-    async def _publish(self, request: ChatRequested, *, started: bool) -> None:
-        """Publish the request and its events."""
+    async def _publish(
+        self, request: ChatRequested, grounded: Grounded | None, *, started: bool
+    ) -> None:
+        """Publish the request, to llm or to rag first, and its events."""
         common: dict[str, Any] = {
             "account_id": request.account_id,
             "agent_id": request.agent.id,
@@ -210,14 +253,19 @@ class Acceptance:
             message=request.question,
             **common,
         )
-        sending = [
-            self._bus.send(subjects.CHAT_REQUESTED, request, request.message_id),
-            self._bus.emit(received),
-        ]
+        sending = [self._send(request, grounded), self._bus.emit(received)]
         if started:
             event_id = f"evt_started_{request.conversation_id}"
             sending.append(self._bus.emit(ConversationStarted(event_id=event_id, **common)))
         await asyncio.gather(*sending)
+
+    async def _send(self, request: ChatRequested, grounded: Grounded | None) -> bool:
+        if grounded is None:
+            return await self._bus.send(subjects.CHAT_REQUESTED, request, request.message_id)
+        ready = ChatGrounded(
+            request=request, passages=grounded.passages, confidence=grounded.confidence
+        )
+        return await self._bus.send(subjects.CHAT_GROUNDED, ready, grounded_id(request.message_id))
 
     async def fail(self, request: ChatRequested, code: str, message: str) -> None:
         """Give a message an outcome when it has none; billing and the conversation follow."""

@@ -49,6 +49,12 @@ class ApiSettings(Settings):
     max_waiting_questions: int = Field(
         2_000, ge=1, description="Questions in line for the workers at which a new one is a 503"
     )
+    max_grounding_ahead: int = Field(
+        16,
+        ge=0,
+        description="Messages that one process has grounded while it accepts them; more wait in "
+        "the queue of rag",
+    )
     client_timeout: float = Field(
         60.0,
         gt=0,

@@ -30,6 +30,7 @@ from services.api.cache import Directory
 from services.api.cancel import Cancelling
 from services.api.docs_page import assets_router, document_errors, openapi_config
 from services.api.errors import respond
+from services.api.grounding import Grounding
 from services.api.idempotency import Idempotency
 from services.api.key_usage import KeyUsage
 from services.api.limits import RateLimiter
@@ -87,7 +88,8 @@ def build(
     checks: Mapping[str, Check],
 ) -> ASGIApp:
     """Return the application over these parts."""
-    acceptance = Acceptance(bus, replies, conversations, settings)
+    grounding = Grounding(bus, at_once=settings.max_grounding_ahead)
+    acceptance = Acceptance(bus, replies, conversations, grounding, settings)
     cancelling = Cancelling(bus, replies, conversations, stopping)
     relay = Relay(replies, acceptance, cancelling, heartbeat=settings.heartbeat_interval)
     given = {

@@ -1,6 +1,7 @@
 """What rag reacts to.
 
 chat.requested             work   find passages → chat.grounded
+rag.ground                 call   find passages for a message that is being accepted
 sources.submitted          work   index a source
 events.agent.deleted.*     work   remove everything of an agent
 rag.create_source … delete_source   calls, see sources.py
@@ -10,7 +11,7 @@ from libs.bus.answers import answer
 from libs.bus.bus import Bus
 from libs.bus.work import Delivered, work
 from libs.contracts import subjects
-from libs.contracts.chat import ChatRequested
+from libs.contracts.chat import GROUND, ChatGrounded, ChatRequested, Ground, grounded_id
 from libs.contracts.events import AgentDeleted, MessageFailed, outcome_id
 from libs.contracts.sources import (
     CREATE_SOURCE,
@@ -68,6 +69,7 @@ def register(
         durable="rag_agent_deleted",
         slots=EVENT_SLOTS,
     )
+    answer(bus, GROUND, retriever.ground)
     answer(bus, CREATE_SOURCE, sources.create)
     answer(bus, LIST_SOURCES, sources.list)
     answer(bus, GET_SOURCE, sources.get)
@@ -83,10 +85,16 @@ class Chat:
 
     async def ground(self, delivered: Delivered[ChatRequested]) -> None:
         """Find the passages and pass the request on to llm."""
-        grounded = await self._retriever.ground(delivered.message)
+        request = delivered.message
+        ground = Ground(
+            agent_id=request.agent.id, question=request.question, history=request.history
+        )
+        found = await self._retriever.ground(ground)
+        grounded = ChatGrounded(
+            request=request, passages=found.passages, confidence=found.confidence
+        )
         # The id makes a redelivered request one job for llm, not two.
-        message_id = f"grounded_{delivered.message.message_id}"
-        await self._bus.send(subjects.CHAT_GROUNDED, grounded, message_id=message_id)
+        await self._bus.send(subjects.CHAT_GROUNDED, grounded, grounded_id(request.message_id))
 
     async def give_up(self, delivered: Delivered[ChatRequested]) -> None:
         """End the message visibly; the edge hears of it from the event log, as everybody does."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from libs.contracts.chat import ChatGrounded, ChatRequested, Exchange, Passage
+from libs.contracts.chat import Exchange, Ground, Grounded, Passage
 from services.rag.confidence import Calibration
 from services.rag.embed import Embedder
 from services.rag.index.interface import Hit, Index
@@ -31,19 +31,15 @@ class Retriever:
         self._calibration = calibration
         self._limits = limits
 
-    async def ground(self, request: ChatRequested) -> ChatGrounded:
-        """Return the request with its passages, best first, and the confidence in them."""
-        hits = await self._search(request.agent.id, request.question)
+    async def ground(self, asked: Ground) -> Grounded:
+        """Return the passages for a question, best first, and the confidence in them."""
+        hits = await self._search(asked.agent_id, asked.question)
         if self._confidence(hits) < SURE:
-            in_context = with_context(
-                request.question, request.history, self._limits.follow_up_words
-            )
+            in_context = with_context(asked.question, asked.history, self._limits.follow_up_words)
             if in_context:
-                again = await self._search(request.agent.id, in_context)
+                again = await self._search(asked.agent_id, in_context)
                 hits = max(hits, again, key=self._confidence)
-        return ChatGrounded(
-            request=request, passages=self._passages(hits), confidence=self._confidence(hits)
-        )
+        return Grounded(passages=self._passages(hits), confidence=self._confidence(hits))
 
     async def _search(self, agent_id: str, question: str) -> list[Hit]:
         vector = await self._embedder.embed_question(question)

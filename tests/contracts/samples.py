@@ -63,6 +63,8 @@ SAMPLES: tuple[Message, ...] = (
     REQUEST,
     chat.ChatGrounded(request=REQUEST, passages=(PASSAGE,), confidence=0.95),
     chat.ChatCancelled(message_id="msg_1"),
+    chat.Ground(agent_id="agent_1", question="When?", history=REQUEST.history),
+    chat.Grounded(passages=(PASSAGE,), confidence=0.95),
     chat.SourcesFrame(attempt=1, seq=0, sources=(USED,), confidence=0.95),
     chat.TextFrame(attempt=1, seq=1, text="Bukas kami"),
     events.ConversationStarted(conversation_id="conv_1", **ABOUT),
