@@ -7,7 +7,7 @@ HASHED := $(INSTALL) --require-hashes --no-deps --only-binary :all: --requiremen
 PROJECT := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test chaos check format lock docs clean
+.PHONY: setup run test chaos bench bench-quick check format lock docs clean
 
 setup: $(VENV)/laptop.stamp  ## make the environment
 
@@ -19,6 +19,12 @@ test: $(VENV)/dev.stamp  ## run all tests
 
 chaos: $(VENV)/dev.stamp  ## kill things under load for ten minutes, then audit
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+bench: $(VENV)/dev.stamp  ## measure beside other servers: table, JSON and plots in .bench
+	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-quick: $(VENV)/dev.stamp  ## measure the main ratios and say which ones moved
+	$(BIN)/python -m tests.bench --quick
 
 check: $(VENV)/dev.stamp  ## format, lint, types, import rules, known vulnerabilities
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

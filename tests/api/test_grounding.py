@@ -12,7 +12,7 @@ FOUND = Grounded(passages=(), confidence=0.4)
 
 
 async def test_the_passages_come_back(bus: Bus) -> None:
-    """rag is asked with all that it needs."""
+    """Rag is asked with all that it needs."""
     seen: list[Ground] = []
 
     async def ground(asked: Ground) -> Grounded:

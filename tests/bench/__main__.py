@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import environments, report, systems
+from tests.bench import environments, plot, ratios, report, systems
 from tests.bench.measure import Figures, Scenario, measure
 from tests.bench.systems import System
 
@@ -25,6 +25,10 @@ SCENARIOS = (
     Scenario("500 slow", 500, slow=True),
     Scenario("2000 slow", 2_000, slow=True),
 )
+SYSTEMS = ("proxy", "afternoon", "litellm", "alonchat")
+QUICK = ("1 stream", "64 streams", "64 JSON", "1 slow", "100 slow")
+QUICK_SYSTEMS = ("afternoon", "alonchat")
+RECORDED = Path(__file__).parent / "recorded.json"
 WARM_UP = Scenario("warm-up", 16, seconds=2)
 
 
@@ -74,19 +78,29 @@ def main() -> None:
     """Read the options, measure, report."""
     parser = argparse.ArgumentParser(description="Measure side by side")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument(
-        "--systems", nargs="*", default=["proxy", "afternoon", "litellm", "alonchat"]
-    )
+    parser.add_argument("--systems", nargs="*", default=SYSTEMS)
     parser.add_argument("--scenarios", nargs="*", default=[])
+    parser.add_argument(
+        "--quick", action="store_true", help="a few scenarios, compared with the recorded ratios"
+    )
     parser.add_argument("--out", type=Path, default=Path(".bench"))
     options = parser.parse_args()
+    if options.quick:
+        options.systems, options.scenarios, options.repeats = QUICK_SYSTEMS, QUICK, 3
     options.out.mkdir(exist_ok=True)
     records = uvloop.run(
         run(set(options.systems), set(options.scenarios), options.repeats, options.out / "peers")
     )
-    result = report.result(records, options.out / "peers")
+    values = ratios.measured(records)
+    if options.quick:
+        recorded = json.loads(RECORDED.read_text())
+        print(ratios.table(values))
+        print("\n".join(ratios.moved(recorded, values)) or "Nothing moved by more than a tenth.")
+        return
+    result = report.result(records, options.out / "peers") | {"ratios": values}
     (options.out / "bench.json").write_text(json.dumps(result, indent=1))
-    print(report.table(records))
+    plot.draw(records, options.out)
+    print(report.table(records), ratios.table(values), sep="\n\n")
 
 
 if __name__ == "__main__":
