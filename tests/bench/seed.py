@@ -4,7 +4,12 @@ Written where the services keep them, by their own stores, while the service is 
 """
 
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from motor.motor_asyncio import AsyncIOMotorClient
 
 from services.rag.bundled_model import DIMENSIONS
 from services.rag.index.embedded import open_embedded_index
@@ -43,6 +48,7 @@ async def chunks(stack: Stack, agent_id: str, count: int, sources: int = 100) ->
 async def index(directory: Path, agent_id: str, count: int, sources: int = 100) -> None:
     """Write chunks of random text with random vectors to the index of a data directory."""
     rng = random.Random(agent_id)
+    numbers_of = np.random.default_rng(count)
     settings = RagSettings.model_validate({})
     async with open_embedded_index(
         directory / "index",
@@ -53,7 +59,7 @@ async def index(directory: Path, agent_id: str, count: int, sources: int = 100) 
         for first in range(0, count, BATCH):
             numbers = range(first, min(first + BATCH, count))
             batch = [_chunk(rng, agent_id, number, sources) for number in numbers]
-            await opened.put(batch, [_vector(rng) for _ in batch])
+            await opened.put(batch, numbers_of.normal(size=(len(batch), DIMENSIONS)).tolist())
 
 
 def _chunk(rng: random.Random, agent_id: str, number: int, sources: int) -> Chunk:
@@ -67,5 +73,21 @@ def _chunk(rng: random.Random, agent_id: str, number: int, sources: int) -> Chun
     )
 
 
-def _vector(rng: random.Random) -> list[float]:
-    return [rng.gauss(0, 1) for _ in range(DIMENSIONS)]
+Document = dict[str, Any]
+
+
+async def copies(
+    stack: Stack, collection: str, count: int, change: Callable[[Document, int], Document]
+) -> None:
+    """Insert copies of a document that a service stored, each changed to be another one."""
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(stack.mongo_url)
+    try:
+        documents = client["alonchat"][collection]
+        model = await documents.find_one({}, sort=[("_id", -1)])
+        assert model is not None, f"nothing is stored in {collection}"
+        for first in range(0, count, BATCH):
+            numbers = range(first, min(first + BATCH, count))
+            batch = [change(dict(model), number) for number in numbers]
+            await documents.insert_many(batch, ordered=False)
+    finally:
+        client.close()

@@ -182,7 +182,8 @@ async def ours(
             client = Client(plain, key)
             agent = await client.agent(HOURS, model=MODEL)
             slow_agent = await client.agent(HOURS, model=SLOW_MODEL)
-        await seed.chunks(stack, agent, chunks)
+        if chunks:
+            await seed.chunks(stack, agent, chunks)
         yield (
             System(
                 "alonchat",

@@ -1,0 +1,206 @@
+"""`python -m tests.bench.growth`: what one request costs when there is more of everything else."""
+
+import argparse
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pygal  # type: ignore[import-untyped]  # it has no stubs
+import uvloop
+
+from libs.runtime.ids import new_id
+from tests.bench import load, seed, systems
+from tests.bench.measure import Figures, Scenario, measure
+from tests.bench.systems import System
+from tests.stack import Stack
+
+ONE = Scenario("1 stream", 1, seconds=4)
+MANY = Scenario("64 streams", 64, seconds=5)
+WARM_UP = Scenario("warm-up", 16, seconds=2)
+SHOWN = ("first_ms_p50", "total_ms_p50", "answers_per_s")
+
+
+@dataclass
+class Grown:
+    """A running system that an axis makes grow: from `size` to the next one."""
+
+    system: System
+    stack: Stack
+    size: int = 0
+    conversation_id: str = ""
+
+
+async def turns(grown: Grown, size: int) -> None:
+    """Earlier questions and answers of the conversation that is continued."""
+    if not grown.conversation_id:
+        async with httpx.AsyncClient(base_url=grown.stack.url, timeout=60) as http:
+            path, headers = grown.system.path, grown.system.headers
+            said = await http.post(path, headers=headers, json={"message": "When are you open?"})
+        grown.conversation_id = said.json()["conversation_id"]
+        grown.system.body["conversation_id"] = grown.conversation_id
+
+    def another(document: seed.Document, number: int) -> seed.Document:
+        return document | {"_id": new_id("msg"), "order": f"{new_id('msg')}.{number % 2}"}
+
+    await seed.copies(grown.stack, "messages", 2 * (size - grown.size), another)
+
+
+async def chunks(grown: Grown, size: int) -> None:
+    """Chunks of the agent that is asked."""
+    agent_id = grown.system.path.split("/")[3]
+    await seed.chunks(grown.stack, agent_id, size - grown.size)
+
+
+async def agents(grown: Grown, size: int) -> None:
+    """Agents, each with a key."""
+
+    def agent(document: seed.Document, _: int) -> seed.Document:
+        return document | {"_id": new_id("agent"), "account_id": new_id("acc")}
+
+    def key(document: seed.Document, _: int) -> seed.Document:
+        return document | {"_id": new_id("key"), "hash": new_id("hash"), "agent_id": new_id("a")}
+
+    await seed.copies(grown.stack, "agents", size - grown.size, agent)
+    await seed.copies(grown.stack, "keys", size - grown.size, key)
+
+
+async def messages(grown: Grown, size: int) -> None:
+    """Stored messages of other conversations, two in each."""
+
+    def message(document: seed.Document, _: int) -> seed.Document:
+        return document | {"_id": new_id("msg"), "conversation_id": new_id("conv")}
+
+    def conversation(document: seed.Document, _: int) -> seed.Document:
+        return document | {"_id": new_id("conv"), "agent_id": new_id("agent")}
+
+    await seed.copies(grown.stack, "messages", size - grown.size, message)
+    await seed.copies(grown.stack, "conversations", (size - grown.size) // 2, conversation)
+
+
+AXES = {
+    "turns": (turns, (0, 20, 200, 2_000)),
+    "chunks": (chunks, (100, 1_000, 10_000, 100_000, 500_000)),
+    "agents": (agents, (0, 1_000, 10_000)),
+    "messages": (messages, (0, 10_000, 100_000, 1_000_000)),
+}
+OPEN_STREAMS = (0, 100, 500, 1_000)
+REPLICAS = (1, 2, 4)
+
+
+@asynccontextmanager
+async def grown_system(*, replicas: int = 1, first_chunks: int = 100) -> AsyncIterator[Grown]:
+    """Start a system of its own for one axis."""
+    async with AsyncExitStack() as exits:
+        directory = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="growth-")))
+        model = exits.enter_context(systems.upstream(directory))
+        starting = systems.ours(directory / "data", model, chunks=first_chunks, replicas=replicas)
+        system, stack = await exits.enter_async_context(starting)
+        await measure(system, WARM_UP)
+        yield Grown(system, stack)
+
+
+async def along(name: str, most: int) -> dict[int, Figures]:
+    """Measure one axis at each of its sizes, up to one."""
+    grow, sizes = AXES[name]
+    found: dict[int, Figures] = {}
+    async with grown_system(first_chunks=0) as grown:
+        for size in (size for size in sizes if size <= most):
+            if size > grown.size:
+                await grow(grown, size)
+            grown.size = size
+            await measure(grown.system, WARM_UP)
+            found[size] = await _both(grown.system)
+            _say(name, size, found[size])
+    return found
+
+
+async def with_open_streams() -> dict[int, Figures]:
+    """Measure one stream while so many slow ones are open."""
+    found: dict[int, Figures] = {}
+    async with grown_system() as grown:
+        for size in OPEN_STREAMS:
+            keeping = asyncio.create_task(_keep_open(grown.system, size))
+            await asyncio.sleep(2)
+            found[size] = await measure(grown.system, ONE)
+            _say("open streams", size, found[size])
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+    return found
+
+
+async def with_replicas() -> dict[int, Figures]:
+    """Measure with so many processes of each service, asked in turn."""
+    found: dict[int, Figures] = {}
+    for size in REPLICAS:
+        async with grown_system(replicas=size, first_chunks=0) as grown:
+            ports = list(grown.stack.ports.values())
+            shares = [replace(grown.system, port=port) for port in ports]
+            share = replace(MANY, clients=MANY.clients // size)
+            figures = await asyncio.gather(*(measure(one, share) for one in shares))
+            together = figures[0] | {"answers_per_s": sum(f["answers_per_s"] for f in figures)}
+            found[size] = together
+            _say("replicas", size, together)
+    return found
+
+
+async def _both(system: System) -> Figures:
+    one, many = await measure(system, ONE), await measure(system, MANY)
+    return one | {"answers_per_s": many["answers_per_s"], "failed": one["failed"] + many["failed"]}
+
+
+async def _keep_open(system: System, count: int) -> None:
+    first = 10**9
+    while count:
+        await load.at_once(
+            system.port, lambda n: system.request(n, slow=True), answers=count, first=first
+        )
+        first += count
+
+
+def _say(axis: str, size: int, figures: Figures) -> None:
+    values = ", ".join(f"{name} {figures[name]:.4g}" for name in SHOWN if name in figures)
+    print(f"{axis:>12} {size:>9,}: {values}, failed {figures['failed']:.0f}", flush=True)
+
+
+def draw(found: dict[str, dict[int, Figures]], directory: Path) -> None:
+    """Write one small plot an axis."""
+    for axis, sizes in found.items():
+        chart = pygal.Line(title=axis, js=(), height=300, width=500)
+        chart.x_labels = [f"{size:,}" for size in sizes]
+        for figure in SHOWN:
+            chart.add(figure, [figures.get(figure) for figures in sizes.values()])
+        chart.render_to_file(str(directory / f"growth-{axis.replace(' ', '-')}.svg"))
+
+
+async def run(names: list[str], most: int) -> dict[str, dict[int, Figures]]:
+    """Measure the axes that are named, one after another."""
+    found = {name: await along(name, most) for name in names if name in AXES}
+    if "open streams" in names:
+        found["open streams"] = await with_open_streams()
+    if "replicas" in names:
+        found["replicas"] = await with_replicas()
+    return found
+
+
+def main() -> None:
+    """Read the options, measure, report."""
+    parser = argparse.ArgumentParser(description="Measure what grows with what")
+    names = [*AXES, "open streams", "replicas"]
+    parser.add_argument("--axes", nargs="*", default=names, choices=names)
+    parser.add_argument("--most", type=int, default=1_000_000, help="largest size of an axis")
+    parser.add_argument("--out", type=Path, default=Path(".bench"))
+    options = parser.parse_args()
+    options.out.mkdir(exist_ok=True)
+    found = uvloop.run(run(options.axes, options.most))
+    (options.out / "growth.json").write_text(json.dumps(found, indent=1))
+    draw(found, options.out)
+
+
+if __name__ == "__main__":
+    main()
