@@ -28,6 +28,7 @@ class Question(BaseModel):
 
     message: str
     conversation_id: str | None = None
+    model: str = "gpt-4o-mini"
     stream: bool = False
 
 
@@ -68,7 +69,7 @@ async def chat(question: Question) -> Any:
     turns.append({"role": "user", "content": question.message})
     system = {"role": "system", "content": f"Answer from these sources:\n{context}"}
     stream = await client.chat.completions.create(
-        model="gpt-4o-mini", messages=[system, *turns[-20:]], stream=True
+        model=question.model, messages=[system, *turns[-20:]], stream=True
     )
 
     async def words() -> AsyncIterator[str]:
