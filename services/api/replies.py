@@ -29,8 +29,32 @@ from services.api.store.conversations import Conversations
 log = structlog.get_logger()
 
 
-class Inbox(asyncio.Queue[AnyReply]):
+class Inbox:
     """The replies to one message that nobody has looked at yet."""
+
+    def __init__(self) -> None:
+        # None: nothing came for a while. An inbox holds one answer, which bounds what is in it.
+        self._replies: asyncio.Queue[AnyReply | None] = asyncio.Queue()
+
+    def put(self, reply: AnyReply | None) -> None:
+        """Add the next reply."""
+        self._replies.put_nowait(reply)
+
+    async def next_within(self, seconds: float) -> AnyReply:
+        """Return the next reply. Raises MissedFrames when none comes in time."""
+        # A timer, not a timeout: it costs a fraction, and there is one for every token.
+        silence = asyncio.get_running_loop().call_later(seconds, self.put, None)
+        try:
+            reply = await self._replies.get()
+        finally:
+            silence.cancel()
+        if reply is None:
+            raise MissedFrames
+        return reply
+
+    def next_at_once(self) -> AnyReply | None:
+        """Return the next reply, None when there is none yet."""
+        return None if self._replies.empty() else self._replies.get_nowait()
 
 
 class Replies:
@@ -65,8 +89,7 @@ class Replies:
     async def _receive(self, message: Msg) -> None:
         inbox = self._open.get(message.subject.rsplit(".", 1)[1])
         if inbox is not None:
-            # An inbox holds one answer, so what is in it is bounded by the longest answer.
-            inbox.put_nowait(self._decoder.decode(message.data))
+            inbox.put(self._decoder.decode(message.data))
 
     def expect(self, message_id: str) -> Inbox:
         """Collect the replies to a message from now on; call it before publishing the request."""
@@ -80,7 +103,7 @@ class Replies:
         self._overheard.add(inbox)
 
         async def receive(message: Msg) -> None:
-            inbox.put_nowait(self._decoder.decode(message.data))
+            inbox.put(self._decoder.decode(message.data))
 
         subject = subjects.chat_reply("*", message_id)
         subscription = await self._bus.client.subscribe(subject, cb=receive)
@@ -95,13 +118,13 @@ class Replies:
         """Yield what to tell the client, in batches, until the answer has ended or time is up."""
         deadline = time.monotonic() + self._timeout
         while answer.end is None and time.monotonic() < deadline:
+            events: list[ClientEvent] = []
             try:
-                async with asyncio.timeout(self._silence):
-                    events = answer.take(await inbox.get())
-                while answer.end is None and not inbox.empty():
-                    events += answer.take(inbox.get_nowait())
-            except (TimeoutError, MissedFrames):
-                events = await self.catch_up(message_id, answer)
+                events += answer.take(await inbox.next_within(self._silence))
+                while answer.end is None and (reply := inbox.next_at_once()):
+                    events += answer.take(reply)
+            except MissedFrames:
+                events += await self.catch_up(message_id, answer)
             if events:
                 yield events
 

@@ -25,16 +25,19 @@ async def patiently(
     loop = asyncio.get_running_loop()
     end = loop.time() + patience.total
     wait, waited_for = patience.first, "first token"
-    async with aclosing(pieces):
-        while True:
-            due = min(end, loop.time() + wait)
-            try:
-                async with asyncio.timeout_at(due):
-                    piece = await anext(pieces, None)
-            except TimeoutError as error:
-                detail = "whole answer" if due == end else waited_for
-                raise Failed("upstream_timeout", detail) from error
-            if piece is None:
-                return
-            yield piece
-            wait, waited_for = patience.between, "next token"
+    due = end
+    try:
+        # Entered once and moved on: a timeout for every token costs as much as all the rest of it.
+        async with aclosing(pieces), asyncio.timeout(None) as limit:
+            while True:
+                due = min(end, loop.time() + wait)
+                limit.reschedule(due)
+                piece = await anext(pieces, None)
+                limit.reschedule(None)
+                if piece is None:
+                    return
+                yield piece
+                wait, waited_for = patience.between, "next token"
+    except TimeoutError as error:
+        detail = "whole answer" if due == end else waited_for
+        raise Failed("upstream_timeout", detail) from error

@@ -81,6 +81,18 @@ async def test_a_gap_is_filled_at_once(bus: Bus, replies: Replies) -> None:
     assert told(await following) == "We are open."
 
 
+async def test_what_came_before_a_gap_is_told(bus: Bus, replies: Replies) -> None:
+    """Frames that arrive together with one that shows a gap are not dropped with it."""
+    inbox = replies.expect("msg_1")
+    for frame in (FRAMES[0], FRAMES[1]):
+        inbox.put(frame)
+    inbox.put(TextFrame(attempt=1, seq=3, text=" Come in."))
+    await bus.tell(subjects.chat_reply("edge_other", "msg_1"), FRAMES[2])
+    async with asyncio.timeout(5):
+        batch = await anext(aiter(replies.follow("msg_1", inbox, Answer())))
+    assert told(batch) == "We are open."
+
+
 async def test_the_event_log_ends_an_answer_whose_frames_are_gone(
     bus: Bus, replies: Replies, database: Database
 ) -> None:
