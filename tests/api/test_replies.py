@@ -9,6 +9,7 @@ from libs.bus.bus import Bus
 from libs.contracts import subjects
 from libs.contracts.chat import SourcesFrame, TextFrame
 from libs.contracts.events import MessageSent, outcome_id
+from libs.contracts.message import encode
 from libs.runtime.mongo import Database
 from services.api import sse
 from services.api.answer import Answer, ClientEvent, Finished, Text
@@ -87,7 +88,8 @@ async def test_what_came_before_a_gap_is_told(bus: Bus, replies: Replies) -> Non
     for frame in (FRAMES[0], FRAMES[1]):
         inbox.put(frame)
     inbox.put(TextFrame(attempt=1, seq=3, text=" Come in."))
-    await bus.tell(subjects.chat_reply("edge_other", "msg_1"), FRAMES[2])
+    elsewhere = subjects.chat_reply("edge_other", "msg_1")
+    await bus.jetstream.publish(elsewhere, encode(FRAMES[2]))
     async with asyncio.timeout(5):
         batch = await anext(aiter(replies.follow("msg_1", inbox, Answer())))
     assert told(batch) == "We are open."
