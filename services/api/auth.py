@@ -20,6 +20,7 @@ from services.api.cache import Directory
 from services.api.errors import Forbidden, InvalidApiKey, OriginNotAllowed, RateLimited
 from services.api.key_usage import KeyUsage
 from services.api.limits import Limit, RateLimiter, key_limits, quota_of, visitor_limits
+from services.api.refusals import Refusals
 from services.api.settings import ApiSettings
 from services.api.store.keys import Key
 
@@ -86,11 +87,21 @@ class Authentication(AbstractAuthenticationMiddleware):
         self._limiter = limiter
         self._usage = usage
         self._settings = settings
+        self._refusals = Refusals(settings.refusals_at_once)
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> AuthenticationResult:
         """Identify the caller. Raises InvalidApiKey, OriginNotAllowed, RateLimited."""
+        try:
+            return await self._identify(connection)
+        except InvalidApiKey:
+            await self._refusals.hold_back(_address(connection))
+            raise
+
+    async def _identify(
+        self, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> AuthenticationResult:
         known = await self._directory.by_secret(bearer_token(connection.headers))
         if known is None:
             raise InvalidApiKey("The API key is not valid.")
@@ -106,6 +117,7 @@ class Authentication(AbstractAuthenticationMiddleware):
         state["rate_windows"] = windows = await self._limiter.hit(limits)
         self._usage.add(key.id)
         if windows[-1].exceeded:
+            await self._refusals.hold_back(key.limit_id)
             raise RateLimited(windows[-1].wait(time.time()))
         return AuthenticationResult(user=caller, auth=key.id)
 
@@ -117,12 +129,16 @@ class Authentication(AbstractAuthenticationMiddleware):
             return limits
         of_visitor = visitor_limits(
             caller.key.limit_id,
-            connection.client.host if connection.client else "unknown",
+            _address(connection),
             caller.visitor_token,
             visitor=self._settings.visitor_requests_per_minute,
             address_total=self._settings.address_requests_per_minute,
         )
         return of_visitor + limits
+
+
+def _address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    return connection.client.host if connection.client else "unknown"
 
 
 def bearer_token(headers: Any) -> str:

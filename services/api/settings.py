@@ -76,6 +76,12 @@ class ApiSettings(Settings):
     key_usage_interval: float = Field(
         5.0, gt=0, description="Seconds between two writes of the keys' last use"
     )
+    refusals_at_once: int = Field(
+        20,
+        ge=1,
+        description="Requests of one key or address that are refused at once; further ones, until "
+        "a second has passed without any, wait for a second each",
+    )
     visitor_requests_per_minute: int = Field(
         20, ge=1, description="Requests a minute of one visitor with a publishable key"
     )

@@ -53,7 +53,7 @@ async def test_a_flood_does_not_use_up_others(
         calm = [await clients[n % 2].request("GET", "/v1/credits") for n in range(50)]
         stop.set()
     assert {response.status_code for response in calm} == {200}
-    assert refused[429] > 50
+    assert refused[429] > 20
     assert refused[200] <= 4 * PER_MINUTE  # two keys, at most two minutes
 
 
