@@ -112,6 +112,7 @@ async def along(name: str, most: int) -> dict[int, Figures]:
         for size in (size for size in sizes if size <= most):
             if size > grown.size:
                 await grow(grown, size)
+                grown.system.pids = grown.stack.pids  # what was stopped for it runs anew
             grown.size = size
             await measure(grown.system, WARM_UP)
             found[size] = await _both(grown.system)
@@ -198,7 +199,9 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     found = uvloop.run(run(options.axes, options.most))
-    (options.out / "growth.json").write_text(json.dumps(found, indent=1))
+    kept = options.out / "growth.json"
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    kept.write_text(json.dumps(before | found, indent=1))
     draw(found, options.out)
 
 
