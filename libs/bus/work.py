@@ -112,14 +112,17 @@ class _Claim:
         self._message = message
 
     def __enter__(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(ACK_WAIT / 3, self._renew)
+        self._begin()
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
+    def _begin(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(ACK_WAIT / 3, self._renew)
+
     def _renew(self) -> None:
         self._bus.run(self._in_progress())
-        self.__enter__()
+        self._begin()
 
     async def _in_progress(self) -> None:
         try:
