@@ -18,6 +18,14 @@ HOURS = {
 }
 
 
+class Refused(AssertionError):
+    """A stream was asked for and the response is an error."""
+
+    def __init__(self, response: httpx.Response, body: bytes) -> None:
+        super().__init__(f"{response.status_code}: {body.decode()}")
+        self.response = response
+
+
 @dataclass
 class Streamed:
     """A streamed answer: the events as they came, their ids, and the response's headers."""
@@ -111,7 +119,8 @@ class Client:
             json={"message": message, "stream": True} | fields,
             headers=self._headers | ({"Idempotency-Key": key} if key else {}),
         ) as response:
-            assert response.status_code == 200, await response.aread()
+            if response.status_code != 200:
+                raise Refused(response, await response.aread())
             streamed = Streamed(response.headers)
             yield streamed, _events(response, streamed)
 
