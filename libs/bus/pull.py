@@ -13,6 +13,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
@@ -121,4 +122,10 @@ class Pull:
     async def _ask(self, batch: int) -> None:
         self._asked += batch
         request = {"batch": batch, "expires": int(EXPIRES * 1e9)}
-        await self._client.publish(self._requests, msgspec.json.encode(request), self._inbox)
+        try:
+            await self._client.publish(self._requests, msgspec.json.encode(request), self._inbox)
+        except NatsError as error:  # such as too much that waits for the connection to come back
+            log.warning("pull.not_asked", durable=self._config.durable_name, error=repr(error))
+            self._asked -= batch
+            self._refused = True
+            self._changed.set()

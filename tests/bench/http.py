@@ -7,7 +7,6 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 
 READ = 256 * 1024
@@ -49,12 +48,7 @@ class Connection:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Hang up."""
         self._writer.close()
 

@@ -1,6 +1,10 @@
 """What becomes of a durable message, on a real NATS server."""
 
 import asyncio
+from typing import Any, cast
+
+from nats.aio.client import Client
+from nats.errors import OutboundBufferLimitError
 
 from libs.bus.bus import Bus, open_bus
 from libs.bus.errors import ServiceUnavailable
@@ -152,6 +156,39 @@ async def eventually_seen(worker: Worker, count: int) -> None:
         return len(worker.seen) >= count
 
     await eventually(seen, timeout=ACK_WAIT)
+
+
+class Unwilling:
+    """A connection that can't take the first request for messages."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.refused = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Fail once, then do as asked."""
+        if "MSG.NEXT" in subject and not self.refused:
+            self.refused = True
+            raise OutboundBufferLimitError
+        await self._client.publish(subject, data, reply)
+
+
+async def test_a_request_that_could_not_be_sent_is_sent_again(bus: Bus) -> None:
+    """A worker does not stop for good because its connection was too busy once."""
+    client = Unwilling(bus.client)
+    bus.client = cast("Client", client)
+    worker = Worker()
+    await worker.start(bus)
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+
+    async def seen() -> bool:
+        return len(worker.seen) == 1
+
+    await eventually(seen, timeout=10)
+    assert client.refused
 
 
 async def test_a_message_is_not_kept_back(bus: Bus) -> None:

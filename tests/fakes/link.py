@@ -1,7 +1,6 @@
 """A TCP connection that can be cut: what one process sees of a network that fails for it alone."""
 
 import asyncio
-from types import TracebackType
 from typing import Self
 
 CHUNK = 64 * 1024
@@ -23,12 +22,7 @@ class Link:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Cut what is left."""
         self.cut()
         self._server.close()
