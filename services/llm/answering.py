@@ -16,6 +16,7 @@ from services.llm.extractive import Extractive
 from services.llm.failures import Failed
 from services.llm.generate import generate
 from services.llm.openai_model import OpenAIModel
+from services.llm.pace import Pace
 from services.llm.patience import Patience, patiently
 from services.llm.reply import Reply
 from services.llm.settings import LlmSettings
@@ -41,6 +42,7 @@ class Answering:
         self._extractive = Extractive(settings)
         self._settings = settings
         self.cancellations = Cancellations()
+        self._pace = Pace(settings.llm_pieces_per_second)
         self._patience = Patience(
             first=settings.llm_first_token_timeout,
             between=settings.llm_token_timeout,
@@ -62,11 +64,17 @@ class Answering:
 
     async def _answer(self, grounded: ChatGrounded, reply: Reply) -> Outcome:
         request = grounded.request
+
+        async def send(text: str) -> None:
+            await reply.text(text)
+            await self._pace.rest()
+
         try:
             async with self.cancellations.stoppable(request.message_id):
                 await reply.sources(sources_of(grounded.passages), grounded.confidence)
                 pieces = patiently(self._answerer(request.model).answer(grounded), self._patience)
-                answer = await generate(pieces, reply.text, self._settings.llm_max_characters)
+                with self._pace.answer():
+                    answer = await generate(pieces, send, self._settings.llm_max_characters)
         except Cancelled:
             log.debug("llm.cancelled", message_id=request.message_id, model=request.model)
             return outcome.cancelled(grounded, reply.so_far)

@@ -41,6 +41,9 @@ class LlmSettings(Settings):
     llm_concurrency: int = Field(
         500, ge=1, description="Answers that one process works on at once; the rest wait in line"
     )
+    llm_pieces_per_second: float = Field(
+        5000.0, gt=0, description="Pieces of text that one process sends; more are joined"
+    )
     answer_threshold: float = Field(
         0.5, ge=0, le=1, description="Confidence below which the sources are held not to answer"
     )

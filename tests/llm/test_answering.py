@@ -202,3 +202,15 @@ async def test_many_answers_are_generated_at_once(llm: Llm) -> None:
     llm.upstream.resume()
     await llm.watch.until_ended(times=many)
     assert all(isinstance(outcome, MessageSent) for outcome in llm.watch.logged)
+
+
+async def test_text_that_comes_too_fast_for_the_pace_is_joined(llm: Llm) -> None:
+    """Beyond the rate of the process tokens go out together, and all of them do."""
+    llm.upstream.default = Script(interval_ms=5)
+    await llm.start(llm_pieces_per_second=10)
+    await llm.ask(a_grounded())
+    await llm.watch.until_ended()
+    texts = llm.watch.texts()
+    assert "".join(texts) == "".join(TOKENS)
+    assert len(texts) < len(TOKENS) / 2
+    assert well_formed(llm.watch.frames)
