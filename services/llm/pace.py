@@ -1,8 +1,8 @@
 """Keeps one process from sending more pieces of text a second than is worth its while.
 
-With a few answers open, text goes out as it comes. With many, each piece costs every process on its
-way as much as several that go together, so each answer rests after a piece, and what the model sends
-meanwhile is its next one.
+With a few answers open, text goes out as it comes. With many, each piece costs every process on
+its way as much as several that go together, so each answer rests after a piece, and what the model
+sends meanwhile is its next one.
 """
 
 import asyncio
