@@ -156,8 +156,11 @@ def litellm(directory: Path, model: System, environment: Path) -> Iterator[Syste
     ]
     config.write_text(json.dumps({"model_list": models}))  # JSON is YAML
     command = [str(environment / "litellm"), "--config", str(config), "--port", str(port)]
-    path = f"{environment}:{os.environ['PATH']}"
-    with process(command, directory / "litellm.log", PATH=path) as one:
+    env = {
+        "PATH": f"{environment}:{os.environ['PATH']}",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # it won't start without
+    }
+    with process(command, directory / "litellm.log", **env) as one:
         until_it_answers(port, "/health/liveliness", one)
         yield System(
             "litellm",
