@@ -201,6 +201,14 @@ class Bus:
         except (NatsError, APIError) as error:
             raise ServiceUnavailable("nats") from error
 
+    async def kept_subjects(self, stream: Stream, subjects: str) -> list[str]:
+        """Return which subjects a stream has messages on, among those that a wildcard names."""
+        try:
+            info = await self.jetstream.stream_info(stream.name, subjects_filter=subjects)
+        except (NatsError, APIError) as error:
+            raise ServiceUnavailable("nats") from error
+        return sorted(info.state.subjects or ())
+
     async def ping(self) -> None:
         """Raise ServiceUnavailable unless the bus answers, its streams included."""
         try:

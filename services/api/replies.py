@@ -132,7 +132,7 @@ class Replies:
         """Find what was missed, in the reply stream or on the event log."""
         events: list[ClientEvent] = []
         try:
-            async for reply in self._read_back(message_id):
+            for reply in await self._read_back(message_id):
                 events += answer.take(reply)
             if answer.end is None and (outcome := await self._bus.outcome(message_id)):
                 await self._conversations.record(outcome)  # an end is announced when it is stored
@@ -141,15 +141,22 @@ class Replies:
             log.warning("replies.not_recovered", message_id=message_id, error=repr(error))
         return events
 
-    async def _read_back(self, message_id: str) -> AsyncIterator[AnyReply]:
-        subject = subjects.chat_reply("*", message_id)
-        sequence = 1
+    async def _read_back(self, message_id: str) -> list[AnyReply]:
+        """Return the replies that the stream keeps, in order; usually all of one edge."""
+        everywhere = subjects.chat_reply("*", message_id)
+        # With a wildcard NATS would look through all replies that it keeps, from the first on.
+        exact = await self._bus.kept_subjects(subjects.REPLIES, everywhere)
+        kept = [stored for subject in exact async for stored in self._kept(subject)]
+        return [self._decoder.decode(data) for _, data in sorted(kept)]
+
+    async def _kept(self, subject: str) -> AsyncIterator[tuple[int, bytes]]:
+        sequence = 0
         while True:
             try:
                 stored = await self._bus.jetstream.get_msg(
-                    subjects.REPLIES.name, seq=sequence, subject=subject, next=True
+                    subjects.REPLIES.name, seq=sequence + 1, subject=subject, next=True
                 )
             except NotFoundError:
                 return
-            yield self._decoder.decode(stored.data or b"")
-            sequence = (stored.seq or sequence) + 1
+            sequence = stored.seq or sequence + 1
+            yield sequence, stored.data or b""
