@@ -32,7 +32,8 @@ class Passage(Part, frozen=True, kw_only=True):
     """A piece of a source that was retrieved. `relevance` is a probability, see rag/confidence.py.
 
     `text` is what goes into the prompt. For a source of type `qa`, `question` and `answer` are its
-    two halves; otherwise they are empty.
+    two halves; otherwise they are empty. `heading` is the path to it within its document
+    ("Delivery > Islands"), `page` counts from 1.
     """
 
     source_id: str
@@ -42,6 +43,8 @@ class Passage(Part, frozen=True, kw_only=True):
     text: str
     question: str = ""
     answer: str = ""
+    heading: str = ""
+    page: int | None = None
 
 
 class ChatRequested(Message, frozen=True, kw_only=True, tag="chat.requested.v1"):
@@ -113,6 +116,7 @@ class SourceUsed(Part, frozen=True, kw_only=True):
     title: str
     relevance: float
     text: str = ""
+    page: int | None = None
 
 
 class Frame(Message, frozen=True, kw_only=True):

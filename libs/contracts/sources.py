@@ -6,12 +6,22 @@ from typing import Literal
 from libs.contracts.calls import Call, Done
 from libs.contracts.message import Message, Part
 
-SourceType = Literal["qa", "text"]
+SourceType = Literal["qa", "text", "file"]
 SourceStatus = Literal["queued", "processing", "ready", "failed"]
 
 
+class FileInfo(Part, frozen=True, kw_only=True):
+    """An uploaded file of `size` bytes. Its content is in libs.bus.files, by the source's id."""
+
+    name: str
+    size: int
+
+
 class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1"):
-    """Add a source. `qa` needs question and answer, `text` needs text; the edge has checked."""
+    """Add a source. `qa` needs question and answer, `text` needs text, `file` needs file.
+
+    The edge has checked, and has stored the file.
+    """
 
     source_id: str
     account_id: str
@@ -21,10 +31,14 @@ class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1
     question: str = ""
     answer: str = ""
     text: str = ""
+    file: FileInfo | None = None
 
 
 class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
-    """A source and how far its indexing has come. `error` says why it failed."""
+    """A source and how far its indexing has come. `error` says why it failed.
+
+    `chunks` are indexed by now, of `total_chunks`; that is None until the content was cut.
+    """
 
     id: str
     agent_id: str
@@ -38,6 +52,8 @@ class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
     question: str = ""
     answer: str = ""
     text: str = ""
+    file: FileInfo | None = None
+    total_chunks: int | None = None
 
 
 class SourceRow(Part, frozen=True, kw_only=True):
@@ -52,6 +68,8 @@ class SourceRow(Part, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     error: str | None = None
+    file: FileInfo | None = None
+    total_chunks: int | None = None
 
 
 class ListSources(Message, frozen=True, kw_only=True, tag="rag.list_sources.v1"):

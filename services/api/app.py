@@ -10,6 +10,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from libs.bus.bus import Bus, open_bus
+from libs.bus.files import open_files
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.settings import SettingsError
@@ -82,6 +83,7 @@ async def _application(
         yield build(
             settings=settings,
             bus=bus,
+            files=await open_files(bus.jetstream, settings.nats_replicas),
             directory=directory,
             usage=usage,
             replies=replies,

@@ -95,13 +95,19 @@ async def add_headers(message: Message, scope: Scope) -> None:
         headers["Vary"] = "Origin"
 
 
-async def json_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Raise UnsupportedMediaType for a body that does not say it is JSON. A Litestar guard."""
+async def media_type_only(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Raise UnsupportedMediaType for a body that the handler does not take. A Litestar guard.
+
+    It takes JSON, unless its `opt` names another `media_type`.
+    """
     if connection.scope.get("method") not in {"POST", "PUT", "PATCH"}:
         return
     headers = connection.headers
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise UnsupportedMediaType("Send JSON: Content-Type: application/json")
+    taken = handler.opt.get("media_type", "application/json")
+    if content_type != taken:
+        raise UnsupportedMediaType(f"Content-Type has to be {taken}")

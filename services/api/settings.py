@@ -28,6 +28,9 @@ class ApiSettings(Settings):
     max_source_bytes: int = Field(
         512 * 1024, ge=1024, description="Largest body of a request that adds a source"
     )
+    max_upload_bytes: int = Field(
+        25 * 1024 * 1024, ge=1024, description="Largest body of a request that uploads a file"
+    )
     max_message_chars: int = Field(
         8_000, ge=1, description="Longest message, after trimming, in characters"
     )

@@ -1,14 +1,21 @@
 """/v1/agents/{agent_id}/sources: what an agent knows. rag owns them; the edge asks it."""
 
 from datetime import datetime
-from typing import Annotated
+from os import SEEK_END
+from pathlib import PurePath
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import delete, get, post
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
 
 from libs.bus.bus import Bus
+from libs.bus.errors import FaultError
+from libs.bus.files import Files
 from libs.contracts import sources as contract
-from libs.contracts.sources import Source, SourceRow, SourceStatus, SourceType
+from libs.contracts.sources import FileInfo, Source, SourceRow, SourceStatus, SourceType
 from libs.runtime.ids import new_id
 from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -17,10 +24,14 @@ from services.api.store.agents import Agent
 Title = Annotated[str, msgspec.Meta(max_length=200)]
 
 
+FILE_SUFFIXES = (".pdf", ".docx", ".xlsx", ".csv", ".txt", ".md", ".json", ".html", ".htm")
+MAX_FILE_NAME = 200
+
+
 class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new source. `qa` needs `question` and `answer`, `text` needs `title` and `text`."""
 
-    type: SourceType
+    type: Literal["qa", "text"]
     title: Title = ""
     question: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
     answer: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
@@ -38,6 +49,15 @@ class SourceView(msgspec.Struct, kw_only=True):
     created_at: datetime
     updated_at: datetime
     error: str | None
+    file: FileInfo | None
+    total_chunks: int | None
+
+
+class UploadFileForm(msgspec.Struct, kw_only=True):
+    """A document. Its title is its name, unless another is given."""
+
+    file: UploadFile
+    title: Title = ""
 
 
 class SourceContent(SourceView, kw_only=True, omit_defaults=True):
@@ -67,6 +87,48 @@ async def create_source(
         text=data.text.strip(),
     )
     return view(await bus.call(contract.CREATE_SOURCE, command))
+
+
+@post(
+    "/v1/agents/{agent_id:str}/sources/files",
+    summary="Add a file as a source",
+    tags=["Sources"],
+    opt={"media_type": "multipart/form-data"},
+)
+async def upload_file(
+    agent: Agent,
+    data: Annotated[UploadFileForm, Body(media_type=RequestEncodingType.MULTI_PART)],
+    bus: Bus,
+    files: Files,
+) -> SourceView:
+    """Add a document as `multipart/form-data`: pdf, docx, xlsx, csv, txt, md, json or html.
+
+    It is read and indexed in the background, see its `status` and `error`. A table with the
+    columns `question` and `answer` becomes questions with answers.
+    """
+    name = PurePath(data.file.filename).name[:MAX_FILE_NAME]
+    if PurePath(name).suffix.lower() not in FILE_SUFFIXES:
+        raise InvalidRequest(f"A file is one of {', '.join(FILE_SUFFIXES)}.", param="file")
+    content = data.file.file
+    size = content.seek(0, SEEK_END)
+    content.seek(0)
+    if not size:
+        raise InvalidRequest("The file is empty.", param="file")
+    source_id = new_id("src")
+    await files.put(source_id, content)
+    command = contract.CreateSource(
+        source_id=source_id,
+        account_id=agent.account_id,
+        agent_id=agent.id,
+        kind="file",
+        title=data.title.strip() or name,
+        file=FileInfo(name=name, size=size),
+    )
+    try:
+        return view(await bus.call(contract.CREATE_SOURCE, command))
+    except FaultError:  # the agent is being deleted
+        await files.delete(source_id)
+        raise
 
 
 @get("/v1/agents/{agent_id:str}/sources", summary="List sources", tags=["Sources"])
@@ -136,4 +198,6 @@ def view(source: Source | SourceRow) -> SourceView:
         created_at=source.created_at,
         updated_at=source.updated_at,
         error=source.error,
+        file=source.file,
+        total_chunks=source.total_chunks,
     )

@@ -11,6 +11,7 @@ from litestar.router import Router
 from litestar.types import ASGIApp
 
 from libs.bus.bus import Bus
+from libs.bus.files import Files
 from libs.runtime.health import Check
 from services.api import (
     agents,
@@ -34,7 +35,7 @@ from services.api.grounding import Grounding
 from services.api.idempotency import Idempotency
 from services.api.key_usage import KeyUsage
 from services.api.limits import RateLimiter
-from services.api.middleware import Edge, add_headers, json_only
+from services.api.middleware import Edge, add_headers, media_type_only
 from services.api.own_agent import managed_agent
 from services.api.relay import Relay
 from services.api.replies import Replies
@@ -76,6 +77,7 @@ def build(
     *,
     settings: ApiSettings,
     bus: Bus,
+    files: Files,
     directory: Directory,
     usage: KeyUsage,
     replies: Replies,
@@ -95,6 +97,7 @@ def build(
     given = {
         "settings": settings,
         "bus": bus,
+        "files": files,
         "directory": directory,
         "agents": agents,
         "keys": keys,
@@ -125,14 +128,19 @@ def build(
         route_handlers=[sources.create_source, sources.list_sources],
         request_max_body_size=settings.max_source_bytes,
     )
+    largest = Router(
+        path="/",
+        route_handlers=[sources.upload_file],
+        request_max_body_size=settings.max_upload_bytes,
+    )
     app = Litestar(
-        route_handlers=[*ROUTES, larger, assets_router()],
+        route_handlers=[*ROUTES, larger, largest, assets_router()],
         dependencies={
             **{name: _provide(value) for name, value in given.items()},
             "agent": Provide(managed_agent),
         },
         middleware=[authentication],
-        guards=[json_only],
+        guards=[media_type_only],
         before_send=[add_headers],
         exception_handlers={Exception: respond},
         request_max_body_size=settings.max_body_bytes,

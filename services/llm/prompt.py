@@ -76,7 +76,7 @@ def _passages(passages: Iterable[Passage], budget: int) -> tuple[str, int]:
     blocks: list[str] = []
     used = 0
     for passage in sorted(passages, key=lambda passage: passage.relevance, reverse=True):
-        title = _inert(passage.title).replace('"', "'")
+        title = _inert(_title(passage)).replace('"', "'")
         text = _inert(passage.text)
         room = budget - used - PASSAGE_OVERHEAD - estimate(title)
         if estimate(text) > room:
@@ -85,6 +85,10 @@ def _passages(passages: Iterable[Passage], budget: int) -> tuple[str, int]:
             blocks.append(f'<passage title="{title}">\n{text}\n</passage>')
             used += PASSAGE_OVERHEAD + estimate(title) + estimate(text)
     return "\n".join(blocks), used
+
+
+def _title(passage: Passage) -> str:
+    return f"{passage.title} > {passage.heading}" if passage.heading else passage.title
 
 
 def _inert(text: str) -> str:

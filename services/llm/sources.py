@@ -17,6 +17,7 @@ def sources_of(passages: Iterable[Passage]) -> tuple[SourceUsed, ...]:
             title=passage.title,
             relevance=passage.relevance,
             text=passage.text,
+            page=passage.page,
         )
         for passage in best.values()
     )

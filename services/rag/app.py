@@ -5,13 +5,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from libs.bus.bus import open_bus
+from libs.bus.files import open_files
 from libs.runtime.health import Check, answer_probes
 from libs.runtime.mongo import open_mongo, ping_mongo
 from services.rag.confidence import calibration_of
+from services.rag.content import Contents
 from services.rag.embed import open_embedder
 from services.rag.handlers import register
 from services.rag.index import open_index
 from services.rag.ingest import Ingestion, Sizes
+from services.rag.parse.isolated import Limits as ReadingLimits
 from services.rag.retrieve import Limits, Retriever
 from services.rag.settings import RagSettings
 from services.rag.sources import Sources
@@ -34,11 +37,20 @@ async def run() -> AsyncIterator[None]:
         )
         store = SourceStore(database)
         await store.create_indexes()
-        sources = Sources(store, index, bus)
+        files = await open_files(bus.jetstream, settings.nats_replicas)
+        sources = Sources(store, index, files, bus)
         register(
             bus,
             Retriever(embedder, index, calibration_of(settings), limits_of(settings)),
-            Ingestion(store, sources, embedder, index, bus, sizes_of(settings)),
+            Ingestion(
+                store,
+                sources,
+                Contents(files, reading_of(settings)),
+                embedder,
+                index,
+                bus,
+                sizes_of(settings),
+            ),
             sources,
             chat_slots=settings.rag_chat_slots,
             ingest_slots=settings.rag_ingest_slots,
@@ -63,10 +75,21 @@ def limits_of(settings: RagSettings) -> Limits:
     )
 
 
+def reading_of(settings: RagSettings) -> ReadingLimits:
+    """Read what bounds the reading of a document."""
+    return ReadingLimits(
+        seconds=settings.document_seconds,
+        memory=settings.document_memory_mb * 1024 * 1024,
+        pages=settings.max_document_pages,
+        characters=settings.max_document_characters,
+    )
+
+
 def sizes_of(settings: RagSettings) -> Sizes:
     """Read how sources are cut."""
     return Sizes(
         chunk=settings.chunk_characters,
         overlap=settings.chunk_overlap,
         batch=settings.embeddings_batch,
+        most=settings.max_agent_chunks,
     )

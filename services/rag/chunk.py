@@ -1,9 +1,13 @@
 """Cuts a source into the pieces that are found: a Q&A stays whole, a text is cut at its seams."""
 
-from semantic_text_splitter import TextSplitter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from libs.contracts.sources import Source
 from services.rag.index.interface import Chunk
+from services.rag.parse.section import Section
 
 
 def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
@@ -19,13 +23,41 @@ def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
     return [_piece(source, number, text) for number, text in enumerate(filter(str.strip, pieces))]
 
 
+def chunks_of_document(
+    source: Source, sections: Iterable[Section], *, size: int, overlap: int
+) -> list[Chunk]:
+    """Return the chunks of a document in order, each within one section; see chunks_of."""
+    splitter = MarkdownSplitter(size, overlap=overlap)
+    pieces = (piece for section in sections for piece in _pieces(source, section, splitter))
+    return [replace(piece, number=number) for number, piece in enumerate(pieces)]
+
+
+def _pieces(source: Source, section: Section, splitter: MarkdownSplitter) -> Iterator[Chunk]:
+    found = Chunk(
+        agent_id=source.agent_id,
+        source_id=source.id,
+        number=0,
+        kind=source.kind,
+        title=source.title,
+        heading=section.heading,
+        page=section.page,
+        text="",
+    )
+    if section.answer:
+        text = f"{section.question}\n{section.answer}"
+        yield replace(found, text=text, question=section.question, answer=section.answer)
+        return
+    for text in filter(str.strip, splitter.chunks(section.text)):
+        yield replace(found, text=text)
+
+
 def embedded_text(chunk: Chunk) -> str:
     """Return what stands for a chunk in the index.
 
     The title helps a piece that doesn't say what it is about; question and answer together are
     found more often than either alone (docs/retrieval.md has the figures).
     """
-    return f"{chunk.title}\n{chunk.text}"
+    return "\n".join(filter(None, (chunk.title, chunk.heading, chunk.text)))
 
 
 def _question_and_answer(source: Source) -> Chunk:

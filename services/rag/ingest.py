@@ -7,6 +7,7 @@ events have ids. So a job that was cut off at any line is redelivered and simply
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -16,9 +17,11 @@ from libs.bus.work import Delivered
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import Source, SourceSubmitted
 from libs.runtime.clock import now
-from services.rag.chunk import chunks_of, embedded_text
+from services.rag.chunk import chunks_of, chunks_of_document, embedded_text
+from services.rag.content import Contents
 from services.rag.embed import Embedder
 from services.rag.index.interface import Chunk, Index
+from services.rag.parse.section import Unreadable
 from services.rag.sources import Sources
 from services.rag.store import Record, SourceStore
 
@@ -32,11 +35,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Chunk size and overlap in characters, and how many chunks are embedded in one step."""
+    """Chunk size and overlap in characters, chunks embedded in one step, most chunks an agent."""
 
     chunk: int
     overlap: int
     batch: int
+    most: int
 
 
 class Ingestion:
@@ -46,6 +50,7 @@ class Ingestion:
         self,
         store: SourceStore,
         sources: Sources,
+        contents: Contents,
         embedder: Embedder,
         index: Index,
         bus: Bus,
@@ -53,6 +58,7 @@ class Ingestion:
     ) -> None:
         self._store = store
         self._sources = sources
+        self._contents = contents
         self._embedder = embedder
         self._index = index
         self._bus = bus
@@ -83,13 +89,12 @@ class Ingestion:
     async def _index_source(self, source: Source) -> None:
         if source.status == "ready" or not await self._store.advance(source.id, 0):
             return
-        # Cutting a long text takes the processor for a while; answers go on meanwhile.
-        chunks = await asyncio.to_thread(
-            chunks_of, source, size=self._sizes.chunk, overlap=self._sizes.overlap
-        )
-        if not chunks:
-            await self._store.fail(source.id, EMPTY)
+        try:
+            chunks = await self._cut(source)
+        except Unreadable as error:
+            await self._store.fail(source.id, str(error))
             return
+        await self._store.cut(source.id, len(chunks))
         for batch in _batches(chunks, self._sizes.batch):
             await self._put(batch)
             if not await self._store.advance(source.id, batch[-1].number + 1):
@@ -97,6 +102,22 @@ class Ingestion:
         # An attempt before this one may have cut the text with other settings, into more pieces.
         await self._index.trim(source.id, keep=len(chunks))
         await self._store.finish(source.id, len(chunks))
+
+    async def _cut(self, source: Source) -> list[Chunk]:
+        """Return the chunks of a source. Raises Unreadable."""
+        # Cutting a long text takes the processor for a while; answers go on meanwhile.
+        if source.kind == "file":
+            cutting = partial(chunks_of_document, source, await self._contents.sections(source))
+        else:
+            cutting = partial(chunks_of, source)
+        chunks = await asyncio.to_thread(
+            cutting, size=self._sizes.chunk, overlap=self._sizes.overlap
+        )
+        if not chunks:
+            raise Unreadable(EMPTY)
+        if await self._index.count(source.agent_id) + len(chunks) > self._sizes.most:
+            raise Unreadable(f"The agent would have more than {self._sizes.most} chunks with it.")
+        return chunks
 
     async def _put(self, chunks: Sequence[Chunk]) -> None:
         vectors = await self._embedder.embed_passages([embedded_text(chunk) for chunk in chunks])

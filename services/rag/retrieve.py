@@ -77,4 +77,6 @@ def _passage(hit: Hit, relevance: float) -> Passage:
         text=chunk.text,
         question=chunk.question,
         answer=chunk.answer,
+        heading=chunk.heading,
+        page=chunk.page,
     )

@@ -58,6 +58,20 @@ class RagSettings(Settings):
         100, ge=0, description="Characters that a chunk may repeat of the one before it"
     )
 
+    document_seconds: float = Field(
+        120.0, gt=0, description="Seconds that reading a document may take"
+    )
+    document_memory_mb: int = Field(
+        1024, ge=256, description="Memory for it, and what an archive may unpack to, in MB"
+    )
+    max_document_pages: int = Field(2_000, ge=1, description="Most pages of a PDF")
+    max_document_characters: int = Field(
+        5_000_000, ge=1, description="Most characters of text in a document"
+    )
+    max_agent_chunks: int = Field(
+        200_000, ge=1, description="Most chunks of an agent, over all of its sources"
+    )
+
     retrieval_top_k: int = Field(4, ge=1, le=50, description="Most passages given to the model")
     retrieval_min_relevance: float = Field(
         0.05, ge=0, le=1, description="Passages of a lower relevance are left out"

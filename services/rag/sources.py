@@ -8,6 +8,7 @@ whichever of them dies.
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
+from libs.bus.files import Files
 from libs.bus.work import Delivered
 from libs.contracts.calls import Done
 from libs.contracts.events import AgentDeleted
@@ -31,9 +32,10 @@ MOST_A_PAGE = 200
 class Sources:
     """The sources of all agents."""
 
-    def __init__(self, store: SourceStore, index: Index, bus: Bus) -> None:
+    def __init__(self, store: SourceStore, index: Index, files: Files, bus: Bus) -> None:
         self._store = store
         self._index = index
+        self._files = files
         self._bus = bus
 
     async def create(self, request: CreateSource) -> Source:
@@ -92,6 +94,8 @@ class Sources:
         agent_id = job.message.agent_id
         await self._store.hide_agent(agent_id)
         await self._index.delete_agent(agent_id)
+        async for source_id in self._store.files_of(agent_id):
+            await self._files.delete(source_id)
         await self._store.remove_agent(agent_id)
 
     async def _take_out(self, agent_id: str, source_id: str) -> bool:
@@ -104,6 +108,7 @@ class Sources:
         return True
 
     async def clean_up(self, source_id: str) -> None:
-        """Remove the chunks of a source that is hidden or gone, and then the source."""
+        """Remove chunks and file of a source that is hidden or gone, and then the source."""
         await self._index.delete_source(source_id)
+        await self._files.delete(source_id)
         await self._store.remove(source_id)

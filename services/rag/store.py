@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from libs.contracts.sources import (
     CreateSource,
+    FileInfo,
     Source,
     SourceRow,
     SourceStatus,
@@ -59,6 +62,8 @@ class SourceStore:
             "question": request.question,
             "answer": request.answer,
             "text": request.text,
+            "file": msgspec.to_builtins(request.file),
+            "total_chunks": None,
             "status": "queued",
             "chunks": 0,
             "error": None,
@@ -99,6 +104,16 @@ class SourceStore:
         return await self._change(
             source_id, ["queued", "processing"], {"status": "processing", "chunks": chunks}
         )
+
+    async def cut(self, source_id: str, total_chunks: int) -> None:
+        """Say how many chunks there will be."""
+        await self._change(source_id, ["processing"], {"total_chunks": total_chunks})
+
+    async def files_of(self, agent_id: str) -> AsyncIterator[str]:
+        """Yield the ids of an agent's hidden sources that have a file."""
+        query = {"agent_id": agent_id, "status": DELETING, "kind": "file"}
+        async for document in self._sources.find(query, {"_id": 1}):
+            yield document["_id"]
 
     async def finish(self, source_id: str, chunks: int) -> bool:
         """Mark a source as ready. False when it was deleted or finished in the meantime."""
@@ -171,8 +186,14 @@ def _record(document: dict[str, Any]) -> Record:
         question=document["question"],
         answer=document["answer"],
         text=document["text"],
+        file=_file(document),
+        total_chunks=document.get("total_chunks"),
     )
     return Record(source, document["account_id"], deleting)
+
+
+def _file(document: dict[str, Any]) -> FileInfo | None:
+    return msgspec.convert(document.get("file"), FileInfo | None)
 
 
 def _row(document: dict[str, Any]) -> SourceRow:
@@ -186,4 +207,6 @@ def _row(document: dict[str, Any]) -> SourceRow:
         created_at=document["created_at"],
         updated_at=document["updated_at"],
         error=document["error"],
+        file=_file(document),
+        total_chunks=document.get("total_chunks"),
     )

@@ -1,10 +1,12 @@
 """A small business that the calibration was not fitted to: what it knows and what it is asked."""
 
+from typing import Any
+
 from libs.contracts.sources import CreateSource, SourceType
 from libs.runtime.ids import new_id
 
 
-def _source(kind: SourceType, title: str, **content: str) -> CreateSource:
+def _source(kind: SourceType, title: str, **content: Any) -> CreateSource:
     return CreateSource(
         source_id=new_id("src"), account_id="acc", agent_id="", kind=kind, title=title, **content
     )

@@ -1,6 +1,7 @@
 """Cutting sources: nothing is lost, nothing grows too long."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from libs.contracts.sources import Source, SourceType
 from services.rag.chunk import chunks_of, embedded_text
 
 
-def source(kind: SourceType = "text", **content: str) -> Source:
+def source(kind: SourceType = "text", **content: Any) -> Source:
     """A source with the given content."""
     moment = datetime(2026, 1, 23, tzinfo=UTC)
     return Source(

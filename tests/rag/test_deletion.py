@@ -8,21 +8,25 @@ import msgspec
 import pytest
 
 from libs.bus.bus import Bus
+from libs.bus.files import Files, open_files
 from libs.bus.work import Delivered
 from libs.contracts.events import MessageFailed, SourceFailed
 from libs.contracts.message import decode
 from libs.contracts.sources import DeleteSource, SourceSubmitted
 from libs.runtime.mongo import Database
+from services.rag.content import Contents
 from services.rag.handlers import Chat
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk, Index
 from services.rag.ingest import GAVE_UP, Ingestion, Sizes
+from services.rag.parse.isolated import Limits
 from services.rag.sources import Sources
 from services.rag.store import SourceStore
 from tests.rag.service import agent_deleted, chat_request
 from tests.rag.test_sources import long_text
 
 BATCH = 2
+READING = Limits(seconds=60, memory=1024 * 1024 * 1024, pages=100, characters=100_000)
 
 
 class HaltingEmbedder:
@@ -65,14 +69,16 @@ class AbsentIndex(EmbeddedIndex):
 class Worker:
     """What a rag process is made of, without its subscriptions."""
 
-    def __init__(self, bus: Bus, store: SourceStore, index: Index) -> None:
+    def __init__(self, bus: Bus, files: Files, store: SourceStore, index: Index) -> None:
         self.bus = bus
         self.store = store
         self.index = index
-        self.sources = Sources(store, index, bus)
+        self.files = files
+        self.sources = Sources(store, index, files, bus)
         self.embedder = HaltingEmbedder()
-        sizes = Sizes(chunk=200, overlap=0, batch=BATCH)
-        self.ingestion = Ingestion(store, self.sources, self.embedder, index, bus, sizes)
+        sizes = Sizes(chunk=200, overlap=0, batch=BATCH, most=1_000)
+        contents = Contents(files, READING)
+        self.ingestion = Ingestion(store, self.sources, contents, self.embedder, index, bus, sizes)
 
     async def create(self, agent_id: str) -> SourceSubmitted:
         """Add a source of several batches; return its job."""
@@ -98,7 +104,7 @@ async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[
     await store.create_indexes()
     opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
     async with opening as index:
-        yield Worker(bus, store, index)
+        yield Worker(bus, await open_files(bus.jetstream, 1), store, index)
 
 
 async def delete_source(worker: Worker, job: SourceSubmitted) -> None:
@@ -170,7 +176,7 @@ async def test_a_deletion_without_the_index_is_a_job(worker: Worker) -> None:
     job = await worker.create("a1")
     worker.embedder.go_on.set()
     await worker.ingestion.ingest(Delivered(job, 1))
-    cut_off = Sources(worker.store, AbsentIndex(), worker.bus)
+    cut_off = Sources(worker.store, AbsentIndex(), worker.files, worker.bus)
     with pytest.raises(ConnectionError):
         await cut_off.delete(DeleteSource(agent_id="a1", source_id=job.source_id))
     assert await worker.store.get("a1", job.source_id) is None

@@ -4,18 +4,21 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from libs.bus.bus import Bus
 from libs.contracts.calls import Probe, probe
 from libs.contracts.events import SourceReady
-from libs.contracts.sources import GET_SOURCE, GetSource, Source
+from libs.contracts.sources import GET_SOURCE, CreateSource, GetSource, Source
 from services.rag.bundled_model import DIMENSIONS
 from services.rag.index.embedded import open_embedded_index
 from services.rag.settings import RagSettings
 from tests.rag.service import PATIENCE, Rag
+from tests.rag.test_files import file_of_rows, store_file
 from tests.rag.test_sources import long_text
 
 
@@ -56,11 +59,13 @@ async def until_half_done(rag: Rag, source_id: str) -> Source:
                 return source
 
 
+@pytest.mark.parametrize("make", [long_text, file_of_rows])
 async def test_a_killed_ingestion_is_finished_by_the_next_process(
-    bus: Bus, environment: dict[str, str], tmp_path: Path
+    bus: Bus, environment: dict[str, str], tmp_path: Path, make: Callable[[int], CreateSource]
 ) -> None:
     """After a kill -9 mid-ingestion and a restart the source is ready, each chunk there once."""
-    source = long_text(60)
+    source = make(60)
+    await store_file(bus, source)
     async with Rag(bus) as rag:
         async with process(environment) as first:
             await until_up(bus)

@@ -14,6 +14,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/agents": {"name": "Mine"},
     "PATCH /v1/agents/{agent_id}": {"name": "Mine"},
     "POST /v1/agents/{agent_id}/sources": {"type": "text", "title": "T", "content": "Text."},
+    "POST /v1/agents/{agent_id}/sources/files": None,
     "POST /v1/agents/{agent_id}/keys": {"type": "secret"},
     "POST /v1/agents/{agent_id}/keys/{key_id}/rotate": {},
     "POST /v1/agents/{agent_id}/webhooks": {
@@ -44,7 +45,9 @@ async def call(client: Client, operation: tuple[str, str], ids: dict[str, str]) 
     """Call an operation with these ids and a valid body."""
     method, path = operation
     name = f"{method} {path}"
-    body = {"json": BODIES[name]} if method in {"POST", "PATCH"} else {}
+    body: dict[str, Any] = {"json": BODIES[name]} if method in {"POST", "PATCH"} else {}
+    if path.endswith("/files"):
+        body = {"files": {"file": ("a.txt", b"Text.")}}
     return await client.request(method, path.format(**ids), **body)
 
 

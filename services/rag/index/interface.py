@@ -25,6 +25,8 @@ class Chunk:
     text: str
     question: str = ""
     answer: str = ""
+    heading: str = ""
+    page: int | None = None
 
     @property
     def point_id(self) -> str:

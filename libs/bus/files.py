@@ -1,0 +1,63 @@
+"""Documents that are too large for a message: in a JetStream object store, by the source's id."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import IO
+
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import Error as JetStreamError
+from nats.js.object_store import ObjectStore
+
+from libs.bus.errors import ServiceUnavailable
+
+BUCKET = "source_files"
+TRANSFER_TIMEOUT = 120.0
+"""Seconds for one file; NATS is as near as every other service."""
+
+
+class Files:
+    """What was uploaded, until its source is deleted. Raises ServiceUnavailable."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def put(self, name: str, content: IO[bytes]) -> None:
+        """Store a file; it is there, synced as every stream is, when this returns."""
+        async with _transfer():
+            await self._store.put(name, content)  # type: ignore[arg-type]  # it only reads
+
+    async def get(self, name: str, into: IO[bytes]) -> bool:
+        """Write a file's bytes; False when there is none."""
+        async with _transfer():
+            try:
+                await self._store.get(name, into)  # type: ignore[arg-type]  # it only writes
+            except NotFoundError:
+                return False
+            return True
+
+    async def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        async with _transfer():
+            try:
+                await self._store.delete(name)
+            except NotFoundError:
+                return
+
+
+@asynccontextmanager
+async def _transfer() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(TRANSFER_TIMEOUT):
+            yield
+    except NotFoundError:
+        raise
+    except (NatsError, APIError, JetStreamError, TimeoutError) as error:
+        raise ServiceUnavailable("nats") from error
+
+
+async def open_files(jetstream: JetStreamContext, replicas: int) -> Files:
+    """Create the store, unless it is there, and return it; safe from several processes."""
+    return Files(await jetstream.create_object_store(BUCKET, replicas=replicas))

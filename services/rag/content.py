@@ -1,0 +1,29 @@
+"""What an uploaded file says: fetched, and read in a process of its own."""
+
+import tempfile
+from pathlib import Path
+
+from libs.bus.files import Files
+from libs.contracts.sources import Source
+from services.rag.parse.isolated import Limits, read_isolated
+from services.rag.parse.section import Section, Unreadable
+
+LOST = "The file is not there any more: upload it again."
+
+
+class Contents:
+    """The sections of files."""
+
+    def __init__(self, files: Files, limits: Limits) -> None:
+        self._files = files
+        self._limits = limits
+
+    async def sections(self, source: Source) -> tuple[Section, ...]:
+        """Return what the file of a source says. Raises Unreadable and ServiceUnavailable."""
+        with tempfile.NamedTemporaryFile(prefix="source-") as file:
+            found = await self._files.get(source.id, file)
+            if not found or source.file is None:
+                raise Unreadable(LOST)
+            file.flush()
+            suffix = Path(source.file.name).suffix.lower()
+            return await read_isolated(Path(file.name), suffix, self._limits)

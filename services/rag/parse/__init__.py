@@ -1,0 +1,1 @@
+"""From a document's bytes to its text, in sections. Runs in a process of its own, see child.py."""

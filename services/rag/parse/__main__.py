@@ -1,0 +1,46 @@
+"""`python -m services.rag.parse FILE SUFFIX LIMITS`: print what it says, for isolated.py."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+import msgspec
+
+from services.rag.parse.document import read
+from services.rag.parse.isolated import Limits, Read
+from services.rag.parse.section import Section, Unreadable
+
+NICENESS = 10
+"""Answers go first."""
+
+
+def main() -> None:
+    """Read within the limits, write a Read as JSON to standard output."""
+    path, suffix, limits = sys.argv[1:]
+    found = _read(Path(path), suffix, msgspec.json.decode(limits, type=Limits))
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+
+
+def _read(path: Path, suffix: str, limits: Limits) -> Read:
+    os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+    cpu = int(limits.seconds) + 1  # ends it even when the process that asked is gone
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+    sections: list[Section] = []
+    room = limits.characters
+    try:
+        for section in read(path, suffix, most_pages=limits.pages, most_unpacked=limits.memory):
+            room -= len(section.text) + len(section.question) + len(section.answer)
+            if room < 0:
+                return Read(error=f"The document has more than {limits.characters} characters.")
+            sections.append(section)
+    except Unreadable as error:
+        return Read(error=str(error))
+    except MemoryError:
+        return Read(error=f"Reading the document takes more than {limits.memory} bytes of memory.")
+    return Read(sections=tuple(sections))
+
+
+if __name__ == "__main__":
+    main()

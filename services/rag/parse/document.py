@@ -1,0 +1,73 @@
+"""A document of any format: what its name says it is has to be what is in it."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.rag.parse.markdown import sections_of
+from services.rag.parse.pdf import read_pdf
+from services.rag.parse.plain import decoded, read_json, read_text
+from services.rag.parse.section import Section, Unreadable
+from services.rag.parse.table import read_csv, read_xlsx
+from services.rag.parse.web import read_docx, read_html
+
+PDF_HEADER_WITHIN = 1024
+"""Bytes; the specification lets something stand before the header."""
+
+
+def read(path: Path, suffix: str, *, most_pages: int, most_unpacked: int) -> Iterator[Section]:
+    """Yield a document's sections. `most_unpacked` is in bytes. Raises Unreadable."""
+    if not path.stat().st_size:
+        raise Unreadable("The file is empty.")
+    match suffix:
+        case ".pdf":
+            _must_be_pdf(path)
+            return read_pdf(path, most_pages)
+        case ".docx":
+            _must_hold(path, "word/document.xml", "Word document (.docx)", most_unpacked)
+            return read_docx(path)
+        case ".xlsx":
+            _must_hold(path, "xl/workbook.xml", "spreadsheet (.xlsx)", most_unpacked)
+            return read_xlsx(path)
+        case _:
+            return _read_text(_text(path), suffix)
+
+
+def _read_text(text: str, suffix: str) -> Iterator[Section]:
+    match suffix:
+        case ".csv":
+            return read_csv(text)
+        case ".json":
+            return read_json(text)
+        case ".html" | ".htm":
+            return read_html(text)
+        case ".md":
+            return sections_of(text)
+        case _:
+            return read_text(text)
+
+
+def _text(path: Path) -> str:
+    text = decoded(path)
+    if "\0" in text:
+        raise Unreadable("The file is not text, whatever its name says.")
+    return text
+
+
+def _must_be_pdf(path: Path) -> None:
+    with path.open("rb") as file:
+        if b"%PDF-" not in file.read(PDF_HEADER_WITHIN):
+            raise Unreadable("The file is not a PDF, whatever its name says.")
+
+
+def _must_hold(path: Path, member: str, kind: str, most_unpacked: int) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except zipfile.BadZipFile:
+        raise Unreadable(f"The file is not a {kind}, or it is encrypted or damaged.") from None
+    if member not in {entry.filename for entry in entries}:
+        raise Unreadable(f"The file is not a {kind}, whatever its name says.")
+    # What an entry says of its size is all that is ever read of it.
+    if sum(entry.file_size for entry in entries) > most_unpacked:
+        raise Unreadable(f"The {kind} is larger than {most_unpacked} bytes when it is unpacked.")

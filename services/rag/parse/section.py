@@ -1,0 +1,23 @@
+"""What every format is read into."""
+
+import msgspec
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a document: Markdown below one heading, or a question with its answer.
+
+    `heading` is the path to it ("Delivery > Islands"), `page` counts from 1.
+    """
+
+    text: str = ""
+    heading: str = ""
+    page: int | None = None
+    question: str = ""
+    answer: str = ""
+
+
+class Unreadable(Exception):
+    """A document that can't be read; the message tells its owner why."""
+
+
+HEADING_SEPARATOR = " > "

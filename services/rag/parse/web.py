@@ -1,0 +1,42 @@
+"""HTML and what becomes HTML: web pages and Word documents."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from xml.parsers.expat import ExpatError
+from zipfile import BadZipFile
+
+import mammoth  # type: ignore[import-untyped]  # it has no stubs
+import trafilatura
+from markdownify import markdownify
+
+from services.rag.parse.markdown import sections_of
+from services.rag.parse.section import Section, Unreadable
+
+DAMAGED = (BadZipFile, KeyError, ValueError, TypeError, AttributeError, ExpatError, zlib.error)
+"""What mammoth lets through."""
+
+
+def read_html(text: str) -> Iterator[Section]:
+    """Yield the sections of a page's main content: without menus, footers and advertisements."""
+    content = trafilatura.extract(
+        text, output_format="markdown", include_tables=True, include_links=False, favor_recall=True
+    )
+    yield from sections_of(content or _everything(text))
+
+
+def read_docx(path: Path) -> Iterator[Section]:
+    """Yield the sections of a Word document. Raises Unreadable."""
+    try:
+        with path.open("rb") as file:
+            html = mammoth.convert_to_html(
+                file, convert_image=mammoth.images.img_element(lambda _: {"src": ""})
+            ).value
+    except DAMAGED as error:
+        raise Unreadable("The Word document is damaged.") from error
+    yield from sections_of(_everything(html))
+
+
+def _everything(html: str) -> str:
+    converted: str = markdownify(html, heading_style="ATX", strip=["a", "img", "script", "style"])
+    return converted
