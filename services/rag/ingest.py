@@ -115,7 +115,9 @@ class Ingestion:
         )
         if not chunks:
             raise Unreadable(EMPTY)
-        if await self._index.count(source.agent_id) + len(chunks) > self._sizes.most:
+        # What an attempt before this one indexed of it is there already, and is written over.
+        others = await self._index.count(source.agent_id) - source.chunks
+        if others + len(chunks) > self._sizes.most:
             raise Unreadable(f"The agent would have more than {self._sizes.most} chunks with it.")
         return chunks
 

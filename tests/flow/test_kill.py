@@ -24,6 +24,11 @@ REQUESTS = 20
 TEXT = "".join(f"tok{n} " for n in range(64))
 
 
+HOLD_TTL = "20"
+"""A question that was stored but not yet published when its edge died, and a hold that was written
+after its edge had given up, have their end from billing's sweep."""
+
+
 @pytest.fixture(scope="module")
 async def breakable(
     tmp_path_factory: pytest.TempPathFactory, model: FakeOpenAI
@@ -31,7 +36,12 @@ async def breakable(
     """A system of five processes to kill."""
     directory = tmp_path_factory.mktemp("kill")
     async with running(
-        directory, LLM_BASE_URL=model.base_url, LLM_API_KEY="test", DRAIN_TIMEOUT="2"
+        directory,
+        LLM_BASE_URL=model.base_url,
+        LLM_API_KEY="test",
+        DRAIN_TIMEOUT="2",
+        HOLD_TTL=HOLD_TTL,
+        HOLD_SWEEP_INTERVAL="2",
     ) as stack:
         yield stack
 

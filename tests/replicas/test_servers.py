@@ -12,7 +12,7 @@ from tests.fakes.link import Link
 from tests.fakes.openai_server import FakeOpenAI, Script
 from tests.flow.client import HOURS, Client, Refused, Streamed
 from tests.flow.test_credits import settled
-from tests.flow.test_kill import ended_well, every_message_has_an_end
+from tests.flow.test_kill import HOLD_TTL, ended_well, every_message_has_an_end
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
@@ -28,7 +28,12 @@ async def breakable(
     """Two processes of each service, with servers to kill."""
     directory = tmp_path_factory.mktemp("servers")
     async with running(
-        directory, replicas=2, LLM_BASE_URL=model.base_url, LLM_API_KEY="test"
+        directory,
+        replicas=2,
+        LLM_BASE_URL=model.base_url,
+        LLM_API_KEY="test",
+        HOLD_TTL=HOLD_TTL,
+        HOLD_SWEEP_INTERVAL="2",
     ) as stack:
         yield stack
 
