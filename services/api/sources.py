@@ -12,7 +12,6 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
 from libs.bus.bus import Bus
-from libs.bus.errors import FaultError
 from libs.bus.files import Files
 from libs.contracts import sources as contract
 from libs.contracts.sources import FileInfo, Source, SourceRow, SourceStatus, SourceType
@@ -124,11 +123,7 @@ async def upload_file(
         title=data.title.strip() or name,
         file=FileInfo(name=name, size=size),
     )
-    try:
-        return view(await bus.call(contract.CREATE_SOURCE, command))
-    except FaultError:  # the agent is being deleted
-        await files.delete(source_id)
-        raise
+    return view(await bus.call(contract.CREATE_SOURCE, command))
 
 
 @get("/v1/agents/{agent_id:str}/sources", summary="List sources", tags=["Sources"])

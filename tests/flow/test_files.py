@@ -91,7 +91,7 @@ async def test_a_bad_file_is_refused_at_once(
 
 
 async def test_an_upload_that_is_too_large_is_refused(client: Client, shop: str) -> None:
-    """MAX_UPLOAD_BYTES, with or without a length in front."""
+    """Beyond MAX_UPLOAD_BYTES it is a 413 like any body."""
     path = f"/v1/agents/{shop}/sources/files"
     content = b"x" * (26 * 1024 * 1024)
     response = await client.request("POST", path, files={"file": ("a.txt", content)})

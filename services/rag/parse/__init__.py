@@ -1,1 +1,1 @@
-"""From a document's bytes to its text, in sections. Runs in a process of its own, see child.py."""
+"""From a document's bytes to its sections. Runs in a process of its own, see isolated.py."""
