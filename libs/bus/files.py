@@ -24,10 +24,11 @@ class Files:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def put(self, name: str, content: IO[bytes]) -> None:
-        """Store a file; it is there, synced as every stream is, when this returns."""
+    async def put(self, name: str, content: IO[bytes]) -> str:
+        """Store a file; it is there, synced as every stream is, when this returns its digest."""
         async with _transfer():
-            await self._store.put(name, content)  # type: ignore[arg-type]  # it only reads
+            stored = await self._store.put(name, content)  # type: ignore[arg-type]  # it only reads
+            return stored.digest or ""
 
     async def get(self, name: str, into: IO[bytes]) -> bool:
         """Write a file's bytes; False when there is none."""

@@ -20,7 +20,8 @@ class FileInfo(Part, frozen=True, kw_only=True):
 class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1"):
     """Add a source. `qa` needs question and answer, `text` needs text, `file` needs file.
 
-    The edge has checked, and has stored the file.
+    The edge has checked, and has stored the file, whose `digest` tells it from others. Answered
+    with the source that has the same content, when the agent has one already.
     """
 
     source_id: str
@@ -32,12 +33,15 @@ class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1
     answer: str = ""
     text: str = ""
     file: FileInfo | None = None
+    digest: str = ""
 
 
 class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
     """A source and how far its indexing has come. `error` says why it failed.
 
     `chunks` are indexed by now, of `total_chunks`; that is None until the content was cut.
+    `version` grows with every change of the content; until a version is ready, the one before it
+    is used in answers. The file is in libs.bus.files under `file_id`.
     """
 
     id: str
@@ -53,7 +57,9 @@ class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
     answer: str = ""
     text: str = ""
     file: FileInfo | None = None
+    file_id: str = ""
     total_chunks: int | None = None
+    version: int = 1
 
 
 class SourceRow(Part, frozen=True, kw_only=True):
@@ -94,6 +100,23 @@ class GetSource(Message, frozen=True, kw_only=True, tag="rag.get_source.v1"):
     source_id: str
 
 
+class UpdateSource(Message, frozen=True, kw_only=True, tag="rag.update_source.v1"):
+    """Change a source and index it again; what is None stays. Nothing but None: index it again.
+
+    `text`, say, is for a source of type `text` only. A new `file` has been stored under `file_id`.
+    """
+
+    agent_id: str
+    source_id: str
+    title: str | None = None
+    question: str | None = None
+    answer: str | None = None
+    text: str | None = None
+    file: FileInfo | None = None
+    file_id: str = ""
+    digest: str = ""
+
+
 class DeleteSource(Message, frozen=True, kw_only=True, tag="rag.delete_source.v1"):
     """Remove a source and its chunks; answered when no answer can use it any more."""
 
@@ -111,4 +134,5 @@ class SourceSubmitted(Message, frozen=True, kw_only=True, tag="sources.submitted
 CREATE_SOURCE = Call("rag.create_source", CreateSource, Source)
 LIST_SOURCES = Call("rag.list_sources", ListSources, SourcePage)
 GET_SOURCE = Call("rag.get_source", GetSource, Source)
+UPDATE_SOURCE = Call("rag.update_source", UpdateSource, Source)
 DELETE_SOURCE = Call("rag.delete_source", DeleteSource, Done)

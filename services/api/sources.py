@@ -6,12 +6,14 @@ from pathlib import PurePath
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import delete, get, post
+from litestar import Response, delete, get, patch, post, put
 from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
+from litestar.openapi import ResponseSpec
 from litestar.params import Body
 
 from libs.bus.bus import Bus
+from libs.bus.errors import FaultError
 from libs.bus.files import Files
 from libs.contracts import sources as contract
 from libs.contracts.sources import FileInfo, Source, SourceRow, SourceStatus, SourceType
@@ -21,7 +23,8 @@ from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.store.agents import Agent
 
 Title = Annotated[str, msgspec.Meta(max_length=200)]
-
+Question = Annotated[str, msgspec.Meta(max_length=2_000)]
+Answer = Annotated[str, msgspec.Meta(max_length=20_000)]
 
 FILE_SUFFIXES = (".pdf", ".docx", ".xlsx", ".csv", ".txt", ".md", ".json", ".html", ".htm")
 MAX_FILE_NAME = 200
@@ -32,13 +35,25 @@ class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     type: Literal["qa", "text"]
     title: Title = ""
-    question: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
-    answer: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
+    question: Question = ""
+    answer: Answer = ""
     text: str = ""
 
 
+class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change; what is left out stays. The fields are those of the source's type."""
+
+    title: Title | msgspec.UnsetType = msgspec.UNSET
+    question: Question | msgspec.UnsetType = msgspec.UNSET
+    answer: Answer | msgspec.UnsetType = msgspec.UNSET
+    text: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class SourceView(msgspec.Struct, kw_only=True):
-    """A source. It is used in answers once its status is `ready`; `error` says why it failed."""
+    """A source. It is used in answers once its status is `ready`; `error` says why it failed.
+
+    A source that was changed is `queued` again; its former content is used until it is `ready`.
+    """
 
     id: str
     type: SourceType
@@ -67,13 +82,24 @@ class SourceContent(SourceView, kw_only=True, omit_defaults=True):
     text: str = ""
 
 
-@post("/v1/agents/{agent_id:str}/sources", summary="Add a source", tags=["Sources"])
+SAME_CONTENT = {200: ResponseSpec(SourceView, description="The agent has this content already")}
+
+
+@post(
+    "/v1/agents/{agent_id:str}/sources",
+    summary="Add a source",
+    tags=["Sources"],
+    responses=SAME_CONTENT,
+)
 async def create_source(
     agent: Agent,
     data: CreateSource,
     bus: Bus,
-) -> SourceView:
-    """Add a source; it is indexed in the background, see its `status`."""
+) -> Response[SourceView]:
+    """Add a source; it is indexed in the background, see its `status`.
+
+    When the agent has a source with this content already, that one is returned, with a 200.
+    """
     check(data)
     command = contract.CreateSource(
         source_id=new_id("src"),
@@ -85,13 +111,14 @@ async def create_source(
         answer=data.answer.strip(),
         text=data.text.strip(),
     )
-    return view(await bus.call(contract.CREATE_SOURCE, command))
+    return created(command, await bus.call(contract.CREATE_SOURCE, command))
 
 
 @post(
     "/v1/agents/{agent_id:str}/sources/files",
     summary="Add a file as a source",
     tags=["Sources"],
+    responses=SAME_CONTENT,
     opt={"media_type": "multipart/form-data"},
 )
 async def upload_file(
@@ -99,31 +126,85 @@ async def upload_file(
     data: Annotated[UploadFileForm, Body(media_type=RequestEncodingType.MULTI_PART)],
     bus: Bus,
     files: Files,
-) -> SourceView:
+) -> Response[SourceView]:
     """Add a document as `multipart/form-data`: pdf, docx, xlsx, csv, txt, md, json or html.
 
     It is read and indexed in the background, see its `status` and `error`. A table with the
-    columns `question` and `answer` becomes questions with answers.
+    columns `question` and `answer` becomes questions with answers. When the agent has a source
+    with this content already, that one is returned, with a 200.
     """
-    name = PurePath(data.file.filename).name[:MAX_FILE_NAME]
-    if PurePath(name).suffix.lower() not in FILE_SUFFIXES:
-        raise InvalidRequest(f"A file is one of {', '.join(FILE_SUFFIXES)}.", param="file")
-    content = data.file.file
-    size = content.seek(0, SEEK_END)
-    content.seek(0)
-    if not size:
-        raise InvalidRequest("The file is empty.", param="file")
     source_id = new_id("src")
-    await files.put(source_id, content)
+    file, digest = await keep(data.file, files, source_id)
     command = contract.CreateSource(
         source_id=source_id,
         account_id=agent.account_id,
         agent_id=agent.id,
         kind="file",
-        title=data.title.strip() or name,
-        file=FileInfo(name=name, size=size),
+        title=data.title.strip() or file.name,
+        file=file,
+        digest=digest,
     )
-    return view(await bus.call(contract.CREATE_SOURCE, command))
+    return created(command, await bus.call(contract.CREATE_SOURCE, command))
+
+
+@put(
+    "/v1/agents/{agent_id:str}/sources/{source_id:str}/file",
+    summary="Replace the file of a source",
+    tags=["Sources"],
+    opt={"media_type": "multipart/form-data"},
+)
+async def replace_file(
+    agent: Agent,
+    source_id: str,
+    data: Annotated[UploadFileForm, Body(media_type=RequestEncodingType.MULTI_PART)],
+    bus: Bus,
+    files: Files,
+) -> SourceView:
+    """Upload a new version of a document. The one before it is used until this one is `ready`."""
+    file_id = new_id("file")
+    file, digest = await keep(data.file, files, file_id)
+    command = contract.UpdateSource(
+        agent_id=agent.id,
+        source_id=source_id,
+        title=data.title.strip() or None,
+        file=file,
+        file_id=file_id,
+        digest=digest,
+    )
+    try:
+        return view(await bus.call(contract.UPDATE_SOURCE, command))
+    except FaultError:
+        await files.delete(file_id)
+        raise
+
+
+@patch(
+    "/v1/agents/{agent_id:str}/sources/{source_id:str}", summary="Change a source", tags=["Sources"]
+)
+async def update_source(agent: Agent, source_id: str, data: UpdateSource, bus: Bus) -> SourceView:
+    """Change a source. Its former content is used until the new one is `ready`."""
+    given = {
+        name: value.strip()
+        for name, value in msgspec.structs.asdict(data).items()
+        if value is not msgspec.UNSET
+    }
+    for name, value in given.items():
+        if not value:
+            raise InvalidRequest(f"{name} can't be empty.", param=name)
+    command = contract.UpdateSource(agent_id=agent.id, source_id=source_id, **given)
+    return view(await bus.call(contract.UPDATE_SOURCE, command))
+
+
+@post(
+    "/v1/agents/{agent_id:str}/sources/{source_id:str}/reindex",
+    summary="Index a source again",
+    tags=["Sources"],
+    status_code=200,
+)
+async def reindex_source(agent: Agent, source_id: str, bus: Bus) -> SourceView:
+    """Read and index a source again. What was indexed before is used until it is `ready`."""
+    command = contract.UpdateSource(agent_id=agent.id, source_id=source_id)
+    return view(await bus.call(contract.UPDATE_SOURCE, command))
 
 
 @get("/v1/agents/{agent_id:str}/sources", summary="List sources", tags=["Sources"])
@@ -180,6 +261,24 @@ def check(data: CreateSource) -> None:
     for name in {"question", "answer", "text"} - set(needed):
         if getattr(data, name):
             raise InvalidRequest(f"A source of type {data.type} has no {name}.", param=name)
+
+
+async def keep(upload: UploadFile, files: Files, file_id: str) -> tuple[FileInfo, str]:
+    """Store an uploaded file; return what it is and its digest. Raises InvalidRequest."""
+    name = PurePath(upload.filename).name[:MAX_FILE_NAME]
+    if PurePath(name).suffix.lower() not in FILE_SUFFIXES:
+        raise InvalidRequest(f"A file is one of {', '.join(FILE_SUFFIXES)}.", param="file")
+    content = upload.file
+    size = content.seek(0, SEEK_END)
+    content.seek(0)
+    if not size:
+        raise InvalidRequest("The file is empty.", param="file")
+    return FileInfo(name=name, size=size), await files.put(file_id, content)
+
+
+def created(command: contract.CreateSource, source: Source) -> Response[SourceView]:
+    """Return a new source with a 201, one with the same content with a 200."""
+    return Response(view(source), status_code=201 if source.id == command.source_id else 200)
 
 
 def view(source: Source | SourceRow) -> SourceView:

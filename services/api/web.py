@@ -56,8 +56,7 @@ ROUTES = (
     agents.get_agent,
     agents.update_agent,
     agents.delete_agent,
-    sources.get_source,
-    sources.delete_source,
+    sources.reindex_source,
     keys.create_key,
     keys.list_keys,
     keys.rotate_key,
@@ -125,12 +124,18 @@ def build(
     # A source may be larger than any other body. One path's handlers are registered together.
     larger = Router(
         path="/",
-        route_handlers=[sources.create_source, sources.list_sources],
+        route_handlers=[
+            sources.create_source,
+            sources.list_sources,
+            sources.get_source,
+            sources.update_source,
+            sources.delete_source,
+        ],
         request_max_body_size=settings.max_source_bytes,
     )
     largest = Router(
         path="/",
-        route_handlers=[sources.upload_file],
+        route_handlers=[sources.upload_file, sources.replace_file],
         request_max_body_size=settings.max_upload_bytes,
     )
     app = Litestar(

@@ -36,6 +36,7 @@ def _pieces(source: Source, section: Section, splitter: MarkdownSplitter) -> Ite
     found = Chunk(
         agent_id=source.agent_id,
         source_id=source.id,
+        version=source.version,
         number=0,
         kind=source.kind,
         title=source.title,
@@ -64,6 +65,7 @@ def _question_and_answer(source: Source) -> Chunk:
     return Chunk(
         agent_id=source.agent_id,
         source_id=source.id,
+        version=source.version,
         number=0,
         kind=source.kind,
         title=source.title,
@@ -77,6 +79,7 @@ def _piece(source: Source, number: int, text: str) -> Chunk:
     return Chunk(
         agent_id=source.agent_id,
         source_id=source.id,
+        version=source.version,
         number=number,
         kind=source.kind,
         title=source.title,

@@ -21,9 +21,13 @@ class Contents:
     async def sections(self, source: Source) -> tuple[Section, ...]:
         """Return what the file of a source says. Raises Unreadable and ServiceUnavailable."""
         with tempfile.NamedTemporaryFile(prefix="source-") as file:
-            found = await self._files.get(source.id, file)
+            found = await self._files.get(source.file_id, file)
             if not found or source.file is None:
                 raise Unreadable(LOST)
             file.flush()
             suffix = Path(source.file.name).suffix.lower()
             return await read_isolated(Path(file.name), suffix, self._limits)
+
+    async def drop(self, file_id: str) -> None:
+        """Remove a file that no version of a source uses any more."""
+        await self._files.delete(file_id)

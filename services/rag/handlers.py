@@ -18,6 +18,7 @@ from libs.contracts.sources import (
     DELETE_SOURCE,
     GET_SOURCE,
     LIST_SOURCES,
+    UPDATE_SOURCE,
     SourceSubmitted,
 )
 from libs.runtime.clock import now
@@ -73,6 +74,7 @@ def register(
     answer(bus, CREATE_SOURCE, sources.create)
     answer(bus, LIST_SOURCES, sources.list)
     answer(bus, GET_SOURCE, sources.get)
+    answer(bus, UPDATE_SOURCE, sources.update)
     answer(bus, DELETE_SOURCE, sources.delete)
 
 

@@ -1,10 +1,13 @@
 """The ingestion job: chunk a source, embed the chunks, put them into the index.
 
-Every step can be done again: chunks have ids of their own, changes of the status are guarded,
-events have ids. So a job that was cut off at any line is redelivered and simply starts over.
+Every step can be done again: chunks have ids of their own, changes of the status are guarded by the
+version, events have ids. So a job that was cut off at any line is redelivered and goes on where the
+first stood. The chunks of a version are hidden until all of them are in the index; then they are
+revealed, the document says so, and only then those of the version before go.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -68,9 +71,9 @@ class Ingestion:
         """Bring the index in line with what the store says of a source."""
         source_id = job.message.source_id
         found = await self._store.find(source_id)
-        if found is not None and not found.deleting and found.source.status != "failed":
-            await self._index_source(found.source)
-            found = await self._store.find(source_id)
+        if found is not None and not found.deleting:
+            finished = await self._index_version(found)
+            found = await self._settle(found, finished=finished)
         if found is None or found.deleting:
             # Deleted before or meanwhile: what was indexed of it since must go as well.
             await self._sources.clean_up(source_id)
@@ -78,30 +81,61 @@ class Ingestion:
         await self._announce(found)
 
     async def give_up(self, job: Delivered[SourceSubmitted]) -> None:
-        """End a source that failed too often as failed, with nothing of it in the index."""
-        source_id = job.message.source_id
-        await self._index.delete_source(source_id)
-        await self._store.fail(source_id, GAVE_UP)
-        found = await self._store.find(source_id)
-        if found is not None and not found.deleting:
-            await self._announce(found)
-
-    async def _index_source(self, source: Source) -> None:
-        if source.status == "ready" or not await self._store.advance(source.id, 0):
+        """End a version that failed too often as failed; the one before it goes on answering."""
+        found = await self._store.find(job.message.source_id)
+        if found is None or found.deleting:
             return
+        await self._store.fail(found, GAVE_UP)
+        settled = await self._settle(found, finished=False)
+        if settled is not None and not settled.deleting:
+            await self._announce(settled)
+
+    async def _index_version(self, found: Record) -> bool:
+        """Index a version, unless it is over or another one is there; tell whether this did it."""
+        source = found.source
+        if not await self._store.advance(source, source.chunks):
+            return False
         try:
             chunks = await self._cut(source)
         except Unreadable as error:
-            await self._store.fail(source.id, str(error))
-            return
-        await self._store.cut(source.id, len(chunks))
-        for batch in _batches(chunks, self._sizes.batch):
+            await self._store.fail(found, str(error))
+            return False
+        cut = _name_of(chunks)
+        indexed = source.chunks if found.cut == cut else 0
+        if found.cut not in {"", cut}:  # an attempt before this one may have made more pieces
+            await self._index.drop_version(source.id, source.version)
+        if not await self._store.begin(source, cut, len(chunks), indexed):
+            return False
+        for batch in _batches(chunks[indexed:], self._sizes.batch):
             await self._put(batch)
-            if not await self._store.advance(source.id, batch[-1].number + 1):
-                return
-        # An attempt before this one may have cut the text with other settings, into more pieces.
-        await self._index.trim(source.id, keep=len(chunks))
-        await self._store.finish(source.id, len(chunks))
+            if not await self._store.advance(source, batch[-1].number + 1):
+                return False
+        await self._index.reveal(source.agent_id, source.id, source.version)
+        return await self._store.finish(source, len(chunks))
+
+    async def _settle(self, tried: Record, *, finished: bool) -> Record | None:
+        """Remove what is of no use any more; return what the store says of the source now."""
+        found = await self._store.find(tried.source.id)
+        if found is None or found.deleting:
+            return found
+        source = found.source
+        if tried.source.version != found.live_version and (
+            source.status == "failed" or source.version != tried.source.version
+        ):
+            await self._index.drop_version(source.id, tried.source.version)
+        if source.status == "ready":
+            if not finished:  # another delivery did, and this one may have put some again, hidden
+                await self._index.reveal(source.agent_id, source.id, source.version)
+            await self._index.drop_before(source.id, source.version)
+            await self._drop_files(found)
+        return found
+
+    async def _drop_files(self, found: Record) -> None:
+        stale = [file_id for file_id in found.files if file_id != found.source.file_id]
+        for file_id in stale:
+            await self._contents.drop(file_id)
+        if stale:
+            await self._store.forget_files(found.source, stale)
 
     async def _cut(self, source: Source) -> list[Chunk]:
         """Return the chunks of a source. Raises Unreadable."""
@@ -115,8 +149,7 @@ class Ingestion:
         )
         if not chunks:
             raise Unreadable(EMPTY)
-        # What an attempt before this one indexed of it is there already, and is written over.
-        others = await self._index.count(source.agent_id) - source.chunks
+        others = await self._index.count(source.agent_id, without=source.id)
         if others + len(chunks) > self._sizes.most:
             raise Unreadable(f"The agent would have more than {self._sizes.most} chunks with it.")
         return chunks
@@ -131,7 +164,7 @@ class Ingestion:
         if source.status == "ready":
             await self._bus.emit(
                 SourceReady(
-                    event_id=f"evt_ready_{source.id}",
+                    event_id=f"evt_ready_{source.id}_{source.version}",
                     account_id=found.account_id,
                     agent_id=source.agent_id,
                     at=now(),
@@ -142,7 +175,7 @@ class Ingestion:
         elif source.status == "failed":
             await self._bus.emit(
                 SourceFailed(
-                    event_id=f"evt_failed_{source.id}",
+                    event_id=f"evt_failed_{source.id}_{source.version}",
                     account_id=found.account_id,
                     agent_id=source.agent_id,
                     at=now(),
@@ -151,6 +184,14 @@ class Ingestion:
                 )
             )
         log.info("source.ingested", source_id=source.id, status=source.status, chunks=source.chunks)
+
+
+def _name_of(chunks: Sequence[Chunk]) -> str:
+    """Return what names these chunks: the same text cut the same way, whoever cut it."""
+    digest = hashlib.blake2b(digest_size=16)
+    for chunk in chunks:
+        digest.update(embedded_text(chunk).encode() + b"\0")
+    return digest.hexdigest()
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -3,8 +3,11 @@
 Mongo says what is there, the index follows: a document is hidden before its chunks go, and goes
 itself when they are gone. Whoever finds a hidden or missing document afterwards (the call, the
 ingestion that was running, a redelivered job) removes the chunks again, so none is left behind
-whichever of them dies.
+whichever of them dies. A change makes a new version of the document, and a job brings it into the
+index while the version before goes on answering, see ingest.py.
 """
+
+from typing import Any
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
@@ -20,12 +23,16 @@ from libs.contracts.sources import (
     Source,
     SourcePage,
     SourceSubmitted,
+    UpdateSource,
 )
 from libs.contracts.subjects import SOURCES_SUBMITTED
+from libs.runtime.mongo import DuplicateError
 from services.rag.index.interface import Index
 from services.rag.store import DELETING, SourceStore
 
 NO_SUCH_SOURCE = "This agent has no such source."
+SAID_TWICE = "Another source of this agent has this content."
+CHANGEABLE = {"qa": ("question", "answer"), "text": ("text",), "file": ("file",)}
 MOST_A_PAGE = 200
 
 
@@ -39,19 +46,54 @@ class Sources:
         self._bus = bus
 
     async def create(self, request: CreateSource) -> Source:
-        """Keep a source and have it indexed. The same source_id again answers the same."""
-        await self._store.add(request)
+        """Keep a source and have it indexed. The same source_id again answers the same.
+
+        So does the same content: what comes back then is the source that the agent has already.
+        """
+        while not await self._store.add(request):
+            existing = await self._existing(request)
+            if existing is not None:
+                return existing
         # Asked after the source was written, for a deletion of the agent that runs at this very
         # moment: either it sees the source, or this sees the deletion.
         if await self._store.agent_is_deleted(request.agent_id):
             await self._take_out(request.agent_id, request.source_id)
             raise FaultError("not_found", "This agent was deleted.", "agent_id")
+        source = await self.get(GetSource(agent_id=request.agent_id, source_id=request.source_id))
+        await self._submit(source)
+        return source
+
+    async def _existing(self, request: CreateSource) -> Source | None:
+        """Return the source with this id or this content, None when it has gone meanwhile."""
         source = await self._store.get(request.agent_id, request.source_id)
-        if source is None:
+        if source is None and await self._store.find(request.source_id) is not None:
             raise FaultError("conflict", "This source id is taken.", "source_id")
-        if source.status == "queued":
-            job = SourceSubmitted(agent_id=source.agent_id, source_id=source.id)
-            await self._submit(job, source.status)
+        if source is None:
+            source = await self._store.same_content(request)
+            if source is not None and request.kind == "file":
+                await self._files.delete(request.source_id)
+        if source is not None and source.status == "queued":
+            await self._submit(source)  # its process may have died before it did
+        return source
+
+    async def update(self, request: UpdateSource) -> Source:
+        """Change a source and have it indexed again; the version before answers until then.
+
+        Raises FaultError not_found, invalid, and conflict when another source says the same.
+        """
+        while True:
+            source = await self.get(
+                GetSource(agent_id=request.agent_id, source_id=request.source_id)
+            )
+            try:
+                if await self._store.update(
+                    source, changes(source, request), digest=request.digest
+                ):
+                    break
+            except DuplicateError:
+                raise FaultError("conflict", SAID_TWICE) from None
+        source = await self.get(GetSource(agent_id=request.agent_id, source_id=request.source_id))
+        await self._submit(source)
         return source
 
     async def submit_unfinished(self) -> None:
@@ -59,13 +101,21 @@ class Sources:
 
         What has its job already is submitted twice; the second finds nothing left to do.
         """
-        async for job, status in self._store.unfinished():
-            await self._submit(job, status)
+        async for found in self._store.unfinished():
+            if found.deleting:
+                await self._submit_deletion(found.source.agent_id, found.source.id)
+            else:
+                await self._submit(found.source)
 
-    async def _submit(self, job: SourceSubmitted, status: str) -> None:
+    async def _submit(self, source: Source) -> None:
         """Have the index brought in line with what the store says of a source."""
-        # One job a status: the stream must not take a deletion for the submission just before it.
-        await self._bus.send(SOURCES_SUBMITTED, job, message_id=f"{status}_{job.source_id}")
+        job = SourceSubmitted(agent_id=source.agent_id, source_id=source.id)
+        await self._bus.send(SOURCES_SUBMITTED, job, f"{source.id}_{source.version}")
+
+    async def _submit_deletion(self, agent_id: str, source_id: str) -> None:
+        job = SourceSubmitted(agent_id=agent_id, source_id=source_id)
+        # An id of its own: the stream must not take it for the submission just before it.
+        await self._bus.send(SOURCES_SUBMITTED, job, f"{source_id}_{DELETING}")
 
     async def list(self, request: ListSources) -> SourcePage:
         """Return an agent's sources, newest first."""
@@ -94,21 +144,35 @@ class Sources:
         agent_id = job.message.agent_id
         await self._store.hide_agent(agent_id)
         await self._index.delete_agent(agent_id)
-        async for source_id in self._store.files_of(agent_id):
-            await self._files.delete(source_id)
+        async for file_id in self._store.files_of(agent_id):
+            await self._files.delete(file_id)
         await self._store.remove_agent(agent_id)
 
     async def _take_out(self, agent_id: str, source_id: str) -> bool:
         if not await self._store.hide(agent_id, source_id):
             return False
         # Should the rest fail here, with the index away or this process killed, the job does it.
-        job = SourceSubmitted(agent_id=agent_id, source_id=source_id)
-        await self._submit(job, DELETING)
+        await self._submit_deletion(agent_id, source_id)
         await self.clean_up(source_id)
         return True
 
     async def clean_up(self, source_id: str) -> None:
-        """Remove chunks and file of a source that is hidden or gone, and then the source."""
+        """Remove chunks and files of a source that is hidden or gone, and then the source."""
         await self._index.delete_source(source_id)
-        await self._files.delete(source_id)
+        found = await self._store.find(source_id)
+        for file_id in found.files if found is not None else ():
+            await self._files.delete(file_id)
         await self._store.remove(source_id)
+
+
+def changes(source: Source, request: UpdateSource) -> dict[str, Any]:
+    """Return what an update changes of a source. Raises FaultError invalid, with the field."""
+    named: dict[str, Any] = {
+        name: value
+        for name in ("title", "question", "answer", "text", "file")
+        if (value := getattr(request, name)) is not None
+    }
+    for name in named:
+        if name != "title" and name not in CHANGEABLE[source.kind]:
+            raise FaultError("invalid", f"A source of type {source.kind} has no {name}.", name)
+    return {**named, "file_id": request.file_id} if request.file is not None else named

@@ -1,40 +1,45 @@
 """Sources in Mongo: what they say, and how far their indexing has come.
 
 A document's `status` is one of contracts.sources.SourceStatus, or `deleting`: then nobody sees it
-any more, and it stays only until its chunks are gone from the index.
+any more, and it stays only until its chunks are gone from the index. `version` counts changes of
+it; `live_version` is the one that answers, 0 before the first is ready. `content_key` keeps an
+agent from having the same content twice.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from libs.contracts.sources import (
-    CreateSource,
-    FileInfo,
-    Source,
-    SourceRow,
-    SourceStatus,
-    SourceSubmitted,
-)
+from libs.contracts.sources import CreateSource, FileInfo, Source, SourceRow
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database, DuplicateError
+from services.rag.same_content import content_key
 
 DELETING = "deleting"
 _VISIBLE = ["queued", "processing", "ready", "failed"]
+_IN_WORK = ["queued", "processing"]
 _UNFINISHED = ["queued", "processing", DELETING]
 _AGENT_REMEMBERED = 7 * 24 * 3600
 """Seconds for which a deleted agent's id is kept, to refuse sources that arrive late."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
-    """A source, whose account it is, and whether it is on its way out."""
+    """A source, whose account it is, and whether it is on its way out.
+
+    `live_version` has answered, with `live_chunks`; `cut` names the chunks that a version was cut
+    into. `files` are all that are kept for it, those of versions before it among them.
+    """
 
     source: Source
     account_id: str
     deleting: bool
+    live_version: int
+    live_chunks: int
+    cut: str
+    files: tuple[str, ...]
 
 
 class SourceStore:
@@ -48,10 +53,15 @@ class SourceStore:
         """Create what the queries need; does nothing when it is there."""
         await self._sources.create_index([("agent_id", 1), ("_id", -1)])
         await self._sources.create_index([("status", 1)])
+        await self._sources.create_index(
+            [("content_key", 1)],
+            unique=True,
+            partialFilterExpression={"content_key": {"$type": "string"}},
+        )
         await self._deleted_agents.create_index([("at", 1)], expireAfterSeconds=_AGENT_REMEMBERED)
 
-    async def add(self, request: CreateSource) -> None:
-        """Keep a new source as queued; one with this id that exists already stays as it is."""
+    async def add(self, request: CreateSource) -> bool:
+        """Keep a new source as queued. False when its id or its content is there already."""
         created = now()
         document = {
             "_id": request.source_id,
@@ -63,6 +73,13 @@ class SourceStore:
             "answer": request.answer,
             "text": request.text,
             "file": msgspec.to_builtins(request.file),
+            "file_id": request.source_id,
+            "stale_files": [],
+            "content_key": content_key(request, request.digest or request.source_id),
+            "version": 1,
+            "live_version": 0,
+            "live_chunks": 0,
+            "cut": "",
             "total_chunks": None,
             "status": "queued",
             "chunks": 0,
@@ -73,7 +90,15 @@ class SourceStore:
         try:
             await self._sources.insert_one(document)
         except DuplicateError:
-            return
+            return False
+        return True
+
+    async def same_content(self, request: CreateSource) -> Source | None:
+        """Return the agent's source that says what a new one would say, None when there is none."""
+        key = content_key(request, request.digest or request.source_id)
+        query = {"agent_id": request.agent_id, "status": {"$in": _VISIBLE}, "content_key": key}
+        document = await self._sources.find_one(query)
+        return None if document is None else _record(document).source
 
     async def find(self, source_id: str) -> Record | None:
         """Return a source whatever its state, None when there is none."""
@@ -96,42 +121,82 @@ class SourceStore:
         found = self._sources.find(query, without_content).sort("_id", -1).limit(limit)
         return [_row(document) async for document in found]
 
-    async def advance(self, source_id: str, chunks: int) -> bool:
-        """Say that so many chunks are indexed. False when the source must not be indexed any more.
+    async def update(self, source: Source, change: dict[str, Any], *, digest: str) -> bool:
+        """Make the next version of a source, queued. False when it was changed meanwhile.
 
-        The guard is what a deletion stops a running ingestion by.
+        Raises DuplicateError when the agent has this content in another source.
         """
+        replaced = [source.file_id] if "file_id" in change else []
+        if digest or source.kind != "file":
+            after = msgspec.structs.replace(source, **change)
+            change = {**change, "content_key": content_key(after, digest)}
         return await self._change(
-            source_id, ["queued", "processing"], {"status": "processing", "chunks": chunks}
+            source,
+            _VISIBLE,
+            {
+                **msgspec.to_builtins(change),
+                "version": source.version + 1,
+                "status": "queued",
+                "chunks": 0,
+                "total_chunks": None,
+                "cut": "",
+                "error": None,
+            },
+            replaced,
         )
 
-    async def cut(self, source_id: str, total_chunks: int) -> None:
-        """Say how many chunks there will be."""
-        await self._change(source_id, ["processing"], {"total_chunks": total_chunks})
+    async def advance(self, source: Source, chunks: int) -> bool:
+        """Say that so many chunks are indexed. False when this version must not be indexed further.
+
+        The guard is what a deletion or a change stops a running ingestion by.
+        """
+        return await self._change(source, _IN_WORK, {"status": "processing", "chunks": chunks})
+
+    async def begin(self, source: Source, cut: str, total_chunks: int, indexed: int) -> bool:
+        """Say which chunks there will be. False when this version must not be indexed any more."""
+        change = {"cut": cut, "total_chunks": total_chunks, "chunks": indexed}
+        return await self._change(source, _IN_WORK, change)
+
+    async def finish(self, source: Source, chunks: int) -> bool:
+        """Mark a version as ready. False when it was deleted, changed or finished meanwhile."""
+        return await self._change(
+            source,
+            _IN_WORK,
+            {
+                "status": "ready",
+                "chunks": chunks,
+                "live_version": source.version,
+                "live_chunks": chunks,
+            },
+        )
+
+    async def fail(self, record: Record, error: str) -> bool:
+        """Mark a version as failed. False when it was deleted, changed or finished meanwhile.
+
+        Its content may be added again, as a source of its own.
+        """
+        change = {"status": "failed", "chunks": record.live_chunks, "error": error}
+        return await self._change(record.source, _IN_WORK, {**change, "content_key": None})
+
+    async def forget_files(self, source: Source, files: Sequence[str]) -> None:
+        """Say that the files of versions before this one are gone."""
+        await self._sources.update_one(
+            {"_id": source.id}, {"$pull": {"stale_files": {"$in": list(files)}}}
+        )
 
     async def files_of(self, agent_id: str) -> AsyncIterator[str]:
-        """Yield the ids of an agent's hidden sources that have a file."""
+        """Yield the ids of the files that an agent's hidden sources have."""
         query = {"agent_id": agent_id, "status": DELETING, "kind": "file"}
-        async for document in self._sources.find(query, {"_id": 1}):
-            yield document["_id"]
-
-    async def finish(self, source_id: str, chunks: int) -> bool:
-        """Mark a source as ready. False when it was deleted or finished in the meantime."""
-        return await self._change(
-            source_id, ["queued", "processing"], {"status": "ready", "chunks": chunks}
-        )
-
-    async def fail(self, source_id: str, error: str) -> bool:
-        """Mark a source as failed. False when it was deleted or finished in the meantime."""
-        return await self._change(
-            source_id, ["queued", "processing"], {"status": "failed", "chunks": 0, "error": error}
-        )
+        async for document in self._sources.find(query):
+            for file_id in _files(document):
+                yield file_id
 
     async def hide(self, agent_id: str, source_id: str) -> bool:
         """Begin to delete a source. False when the agent has no such source."""
         # One that is being deleted matches too: the caller is to finish what another began.
         changed = await self._sources.update_one(
-            {"_id": source_id, "agent_id": agent_id}, {"$set": {"status": DELETING}}
+            {"_id": source_id, "agent_id": agent_id},
+            {"$set": {"status": DELETING, "content_key": None}},
         )
         return changed.matched_count == 1
 
@@ -144,7 +209,9 @@ class SourceStore:
         await self._deleted_agents.update_one(
             {"_id": agent_id}, {"$set": {"at": now()}}, upsert=True
         )
-        await self._sources.update_many({"agent_id": agent_id}, {"$set": {"status": DELETING}})
+        await self._sources.update_many(
+            {"agent_id": agent_id}, {"$set": {"status": DELETING, "content_key": None}}
+        )
 
     async def remove_agent(self, agent_id: str) -> None:
         """Remove an agent's hidden sources."""
@@ -154,19 +221,25 @@ class SourceStore:
         """Say whether an agent was deleted lately."""
         return await self._deleted_agents.find_one({"_id": agent_id}) is not None
 
-    async def unfinished(self) -> AsyncIterator[tuple[SourceSubmitted, str]]:
-        """Yield the job and the status of everything that is not in its final state."""
-        found = self._sources.find({"status": {"$in": _UNFINISHED}}, {"agent_id": 1, "status": 1})
-        async for document in found:
-            job = SourceSubmitted(agent_id=document["agent_id"], source_id=document["_id"])
-            yield job, document["status"]
+    async def unfinished(self) -> AsyncIterator[Record]:
+        """Yield everything that is not in its final state."""
+        async for document in self._sources.find({"status": {"$in": _UNFINISHED}}):
+            yield _record(document)
 
     async def _change(
-        self, source_id: str, during: list[SourceStatus], change: dict[str, Any]
+        self,
+        source: Source,
+        during: list[str],
+        change: dict[str, Any],
+        replaced: Sequence[str] = (),
     ) -> bool:
+        """Change a source while it is at this version and in one of these states."""
         changed = await self._sources.update_one(
-            {"_id": source_id, "status": {"$in": during}},
-            {"$set": {**change, "updated_at": now()}},
+            {"_id": source.id, "version": source.version, "status": {"$in": during}},
+            {
+                "$set": {**change, "updated_at": now()},
+                "$push": {"stale_files": {"$each": list(replaced)}},
+            },
         )
         return changed.matched_count == 1
 
@@ -187,13 +260,29 @@ def _record(document: dict[str, Any]) -> Record:
         answer=document["answer"],
         text=document["text"],
         file=_file(document),
-        total_chunks=document.get("total_chunks"),
+        file_id=document["file_id"],
+        total_chunks=document["total_chunks"],
+        version=document["version"],
     )
-    return Record(source, document["account_id"], deleting)
+    return Record(
+        source=source,
+        account_id=document["account_id"],
+        deleting=deleting,
+        live_version=document["live_version"],
+        live_chunks=document["live_chunks"],
+        cut=document["cut"],
+        files=_files(document),
+    )
+
+
+def _files(document: dict[str, Any]) -> tuple[str, ...]:
+    if document["kind"] != "file":
+        return ()
+    return (document["file_id"], *document["stale_files"])
 
 
 def _file(document: dict[str, Any]) -> FileInfo | None:
-    return msgspec.convert(document.get("file"), FileInfo | None)
+    return msgspec.convert(document["file"], FileInfo | None)
 
 
 def _row(document: dict[str, Any]) -> SourceRow:
@@ -208,5 +297,5 @@ def _row(document: dict[str, Any]) -> SourceRow:
         updated_at=document["updated_at"],
         error=document["error"],
         file=_file(document),
-        total_chunks=document.get("total_chunks"),
+        total_chunks=document["total_chunks"],
     )

@@ -8,10 +8,10 @@ import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import uvicorn
 from litestar import Litestar, Request, get, post, put
 from litestar.di import Provide
@@ -20,7 +20,7 @@ from litestar.exceptions import NotFoundException
 from alonchat import embedded
 from alonchat.embedded import HOST, Server
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
-from services.rag.index.interface import chunk_of
+from services.rag.index.interface import Chunk, chunk_of, hidden
 
 
 def described(directory: Path) -> Server:
@@ -140,8 +140,24 @@ async def upsert(
 ) -> dict[str, Any]:
     """Add points."""
     points = (await request.json())["points"]
-    chunks = [chunk_of(point["payload"]) for point in points]
+    chunks = [_shown(chunk_of(point["payload"])) for point in points]
     await collections.get(name).put(chunks, [point["vector"] for point in points])
+    return DONE
+
+
+def _shown(chunk: Chunk) -> Chunk:
+    return replace(chunk, agent_id=chunk.agent_id.removeprefix(hidden("")))
+
+
+@post("/collections/{name:str}/points/payload", status_code=200)
+async def set_payload(
+    name: str, request: Request[Any, Any, Any], collections: Collections
+) -> dict[str, Any]:
+    """Reveal a version of a source."""
+    body = await request.json()
+    wanted = _wanted(body["filter"])
+    agent_id = body["payload"]["agent_id"]
+    await collections.get(name).reveal(agent_id, wanted["source_id"], wanted["version"])
     return DONE
 
 
@@ -153,11 +169,13 @@ async def delete_points(
     index = collections.get(name)
     body = await request.json()
     match _wanted(body["filter"]):
-        case {"source_id": source_id, "number": keep}:
-            await index.trim(source_id, keep)
+        case {"source_id": source_id, "version": int(version)}:
+            await index.drop_version(source_id, version)
+        case {"source_id": source_id, "version": {"lt": version}}:
+            await index.drop_before(source_id, version)
         case {"source_id": source_id}:
             await index.delete_source(source_id)
-        case {"agent_id": agent_id}:
+        case {"agent_id": [agent_id, _]}:
             await index.delete_agent(agent_id)
     return DONE
 
@@ -176,7 +194,7 @@ async def query(
             "id": hit.chunk.point_id,
             "version": 0,
             "score": hit.score,
-            "payload": msgspec.to_builtins(hit.chunk.payload),
+            "payload": asdict(hit.chunk),
         }
         for hit in hits
     ]
@@ -188,16 +206,22 @@ async def count(
     name: str, request: Request[Any, Any, Any], collections: Collections
 ) -> dict[str, Any]:
     """Count an agent's points."""
-    body = await request.json()
-    return _ok({"count": await collections.get(name).count(_wanted(body["filter"])["agent_id"])})
+    condition = (await request.json())["filter"]
+    [agent_id, _] = _wanted(condition)["agent_id"]
+    without = condition["must_not"][0]["match"]["value"]
+    return _ok({"count": await collections.get(name).count(agent_id, without=without)})
 
 
 def _wanted(condition: dict[str, Any]) -> dict[str, Any]:
     """Return the values that a filter asks for, by field."""
-    return {
-        field["key"]: field["match"]["value"] if field.get("match") else field["range"]["gte"]
-        for field in condition["must"]
-    }
+    return {field["key"]: _value(field) for field in condition["must"]}
+
+
+def _value(field: dict[str, Any]) -> Any:
+    match = field.get("match") or {}
+    if "any" in match:
+        return match["any"]
+    return match["value"] if match else {"lt": int(field["range"]["lt"])}
 
 
 async def _serve(port: int, directory: Path) -> None:
@@ -212,6 +236,7 @@ async def _serve(port: int, directory: Path) -> None:
                 describe,
                 create_index,
                 upsert,
+                set_payload,
                 delete_points,
                 query,
                 count,

@@ -12,7 +12,7 @@ from libs.bus.files import Files, open_files
 from libs.bus.work import Delivered
 from libs.contracts.events import MessageFailed, SourceFailed
 from libs.contracts.message import decode
-from libs.contracts.sources import DeleteSource, SourceSubmitted
+from libs.contracts.sources import DeleteSource, GetSource, SourceSubmitted
 from libs.runtime.mongo import Database
 from services.rag.content import Contents
 from services.rag.handlers import Chat
@@ -192,6 +192,8 @@ async def test_fewer_chunks_than_the_attempt_before(worker: Worker) -> None:
     stale = Chunk(
         agent_id="a1", source_id=job.source_id, number=500, kind="text", title="", text="stale"
     )
+    before = await worker.sources.get(GetSource(agent_id="a1", source_id=job.source_id))
+    assert await worker.store.begin(before, "cut otherwise", 501, 500)
     await worker.index.put([stale], [[1.0, 0.0]])
     worker.embedder.go_on.set()
     await worker.ingestion.ingest(Delivered(job, 2))

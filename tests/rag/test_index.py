@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from libs.runtime.settings import SettingsError
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk, Index
 from services.rag.index.server import ServerIndex, ensure_collection, open_server_index
+from services.rag.vector import Vector
 
 # The in-memory server has no payload indexes and says so; the real one has.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
@@ -24,11 +25,31 @@ pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:U
 EAST, NORTH, BETWEEN = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.8, 0.6, 0.0]
 
 
-def chunk(source: str = "s1", number: int = 0, agent: str = "a1", text: str = "…") -> Chunk:
+def chunk(
+    source: str = "s1", number: int = 0, agent: str = "a1", text: str = "…", version: int = 1
+) -> Chunk:
     """A chunk with little in it."""
     return Chunk(
-        agent_id=agent, source_id=source, number=number, kind="text", title="Título", text=text
+        agent_id=agent,
+        source_id=source,
+        version=version,
+        number=number,
+        kind="text",
+        title="Título",
+        text=text,
     )
+
+
+async def put(index: Index, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
+    """Put chunks where searches find them."""
+    await index.put(chunks, vectors)
+    for one in {(chunk.agent_id, chunk.source_id, chunk.version) for chunk in chunks}:
+        await index.reveal(*one)
+
+
+async def versions(index: Index) -> list[int]:
+    """The versions of the chunks that a search finds."""
+    return sorted(hit.chunk.version for hit in await index.search("a1", EAST, 9))
 
 
 async def open_embedded(stack: AsyncExitStack, directory: Path) -> EmbeddedIndex:
@@ -69,7 +90,7 @@ async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_nearest_comes_first_with_its_cosine(index: Index) -> None:
     """The best match is first, its score is the cosine, and the chunk comes back as it was."""
     first, second = chunk(number=0, text="silangan"), chunk(number=1, text="hilaga ☀")
-    await index.put([first, second], [EAST, NORTH])
+    await put(index, [first, second], [EAST, NORTH])
     hits = await index.search("a1", BETWEEN, limit=5)
     assert [hit.chunk for hit in hits] == [first, second]
     assert [hit.score for hit in hits] == pytest.approx([0.8, 0.6], abs=1e-5)
@@ -77,14 +98,14 @@ async def test_nearest_comes_first_with_its_cosine(index: Index) -> None:
 
 async def test_search_stays_within_the_agent(index: Index) -> None:
     """Another agent's better match is not found, not even to fill the limit."""
-    await index.put([chunk(agent="a1"), chunk("s2", agent="a2")], [NORTH, EAST])
+    await put(index, [chunk(agent="a1"), chunk("s2", agent="a2")], [NORTH, EAST])
     hits = await index.search("a1", EAST, limit=5)
     assert [hit.chunk.agent_id for hit in hits] == ["a1"]
 
 
 async def test_limit_is_kept(index: Index) -> None:
     """No more hits come back than asked for."""
-    await index.put([chunk(number=number) for number in range(5)], [EAST] * 5)
+    await put(index, [chunk(number=number) for number in range(5)], [EAST] * 5)
     assert len(await index.search("a1", EAST, limit=2)) == 2
 
 
@@ -96,24 +117,53 @@ async def test_nothing_is_found_for_an_unknown_agent(index: Index) -> None:
 
 async def test_putting_again_replaces(index: Index) -> None:
     """A chunk with the same source and number takes the place of the old one."""
-    await index.put([chunk(text="old")], [EAST])
-    await index.put([chunk(text="new")], [NORTH])
+    await put(index, [chunk(text="old")], [EAST])
+    await put(index, [chunk(text="new")], [NORTH])
     hits = await index.search("a1", NORTH, limit=5)
     assert [(hit.chunk.text, round(hit.score, 3)) for hit in hits] == [("new", 1.0)]
 
 
-async def test_trim_removes_what_is_beyond(index: Index) -> None:
-    """Trimming a source keeps its first chunks and other sources."""
-    await index.put([chunk(number=number) for number in range(4)], [EAST] * 4)
-    await index.put([chunk("s2", number=3)], [EAST])
-    await index.trim("s1", keep=2)
-    left = {(hit.chunk.source_id, hit.chunk.number) for hit in await index.search("a1", EAST, 9)}
-    assert left == {("s1", 0), ("s1", 1), ("s2", 3)}
+async def test_what_was_put_is_hidden_until_revealed(index: Index) -> None:
+    """No search finds a version before it is revealed; others of the agent are found."""
+    await put(index, [chunk("s2")], [NORTH])
+    await index.put([chunk(number=0), chunk(number=1)], [EAST] * 2)
+    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, 9)] == ["s2"]
+    assert await index.count("a1") == 3
+    await index.reveal("a1", "s1", 1)
+    found = await index.search("a1", EAST, 9)
+    assert {hit.chunk for hit in found[:2]} == {chunk(number=0), chunk(number=1)}
+
+
+async def test_a_new_version_takes_the_place_of_the_old(index: Index) -> None:
+    """At every step one of the two is found, and in the end the new one alone."""
+    await put(index, [chunk(number=0), chunk(number=1)], [EAST] * 2)
+    await index.put([chunk(version=2)], [EAST])
+    assert await versions(index) == [1, 1]
+    await index.reveal("a1", "s1", 2)
+    assert await versions(index) == [1, 1, 2]
+    await index.drop_before("s1", 2)
+    assert await versions(index) == [2]
+
+
+async def test_a_version_that_came_to_nothing_leaves_the_one_before(index: Index) -> None:
+    """Dropping a version drops nothing else, of this source or of another."""
+    await put(index, [chunk()], [EAST])
+    await put(index, [chunk("s2", version=2)], [EAST])
+    await index.put([chunk(version=2)], [EAST])
+    await index.drop_version("s1", 2)
+    assert (await versions(index), await index.count("a1")) == ([1, 2], 2)
+
+
+async def test_an_agents_chunks_are_counted_without_a_source(index: Index) -> None:
+    """All versions of the source are left out, the hidden chunks of others are not."""
+    await put(index, [chunk()], [EAST])
+    await index.put([chunk(version=2), chunk("s2"), chunk("s3", agent="a2")], [EAST] * 3)
+    assert (await index.count("a1"), await index.count("a1", without="s1")) == (3, 1)
 
 
 async def test_deleting_a_source_leaves_the_others(index: Index) -> None:
     """All chunks of a source go, those of others stay; again does no harm."""
-    await index.put([chunk(), chunk(number=1), chunk("s2")], [EAST] * 3)
+    await put(index, [chunk(), chunk(number=1), chunk("s2")], [EAST] * 3)
     await index.delete_source("s1")
     await index.delete_source("s1")
     assert [hit.chunk.source_id for hit in await index.search("a1", EAST, 9)] == ["s2"]
@@ -121,7 +171,7 @@ async def test_deleting_a_source_leaves_the_others(index: Index) -> None:
 
 async def test_deleting_an_agent_leaves_the_others(index: Index) -> None:
     """All chunks of an agent go, those of others stay."""
-    await index.put([chunk(), chunk("s2"), chunk("s3", agent="a2")], [EAST] * 3)
+    await put(index, [chunk(), chunk("s2"), chunk("s3", agent="a2")], [EAST] * 3)
     await index.delete_agent("a1")
     assert (await index.count("a1"), await index.count("a2")) == (0, 1)
 
@@ -171,7 +221,7 @@ async def test_embedded_index_has_one_owner(tmp_path: Path) -> None:
 async def test_embedded_index_is_there_after_reopening(tmp_path: Path) -> None:
     """What was put is found by the next process."""
     async with AsyncExitStack() as stack:
-        await (await open_embedded(stack, tmp_path)).put([chunk()], [EAST])
+        await put(await open_embedded(stack, tmp_path), [chunk()], [EAST])
     async with AsyncExitStack() as stack:
         assert await (await open_embedded(stack, tmp_path)).count("a1") == 1
 
@@ -181,7 +231,7 @@ async def test_embedded_index_flushes_while_it_is_open(tmp_path: Path) -> None:
     opening = open_embedded_index(tmp_path, collection="c", dimensions=3, flush_seconds=0.01)
     async with opening as index:
         for number in range(50):
-            await index.put([chunk(number=number)], [EAST])
+            await put(index, [chunk(number=number)], [EAST])
         assert await index.count("a1") == 50
 
 
@@ -228,7 +278,7 @@ async def test_the_embedded_index_finds_what_an_exact_search_finds(tmp_path: Pat
     questions /= np.linalg.norm(questions, axis=1, keepdims=True)
     opening = open_embedded_index(tmp_path, collection="c", dimensions=384, flush_seconds=60)
     async with opening as index:
-        await index.put([chunk(number=n) for n in range(2_000)], vectors.tolist())
+        await put(index, [chunk(number=n) for n in range(2_000)], vectors.tolist())
         found = [await index.search("a1", question.tolist(), limit=4) for question in questions]
     for question, hits in zip(questions, found, strict=True):
         cosines = vectors @ question

@@ -40,8 +40,11 @@ def long_text(paragraphs: int) -> CreateSource:
 
 
 def hours() -> CreateSource:
-    """The shop's business hours under an id of their own."""
-    return msgspec.structs.replace(HOURS, source_id=new_id("src"))
+    """The shop's business hours under an id of their own, in words of their own."""
+    source_id = new_id("src")
+    return msgspec.structs.replace(
+        HOURS, source_id=source_id, answer=f"{HOURS.answer} ({source_id})"
+    )
 
 
 async def test_a_new_source_is_queued_then_ready(rag: Rag) -> None:
@@ -51,7 +54,7 @@ async def test_a_new_source_is_queued_then_ready(rag: Rag) -> None:
     ready = await rag.event(SourceReady, created.id)
     assert isinstance(ready, SourceReady)
     assert (ready.event_id, ready.account_id, ready.agent_id) == (
-        f"evt_ready_{created.id}",
+        f"evt_ready_{created.id}_1",
         "acc",
         "a1",
     )
@@ -67,7 +70,7 @@ async def test_creating_again_answers_the_same(rag: Rag) -> None:
     first = await rag.add(source, "a1")
     await rag.event(SourceReady, first.id)
     again = await rag.add(msgspec.structs.replace(source, answer="Never."), "a1")
-    assert (again.id, again.answer, again.status) == (first.id, HOURS.answer, "ready")
+    assert (again.id, again.answer, again.status) == (first.id, source.answer, "ready")
     page = await rag.bus.call(LIST_SOURCES, ListSources(agent_id="a1"))
     assert [row.id for row in page.items] == [first.id]
 

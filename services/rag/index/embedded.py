@@ -18,7 +18,7 @@ import structlog
 from filelock import FileLock, Timeout
 
 from libs.runtime.settings import SettingsError
-from services.rag.index.interface import Chunk, Hit, chunk_of, other_size
+from services.rag.index.interface import Chunk, Hit, chunk_of, hidden, other_size
 from services.rag.vector import Vector
 
 log = structlog.get_logger()
@@ -41,9 +41,9 @@ class EmbeddedIndex:
         self._shard = shard
 
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
-        """Add chunks; those with the same source and number are replaced."""
+        """Add chunks, hidden from searches; those that are there already are replaced."""
         points = [
-            edge.Point(chunk.point_id, vector, chunk.payload)
+            edge.Point(chunk.point_id, vector, chunk.hidden_payload)
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
         for first in range(0, len(points), PUT_BATCH):
@@ -51,10 +51,20 @@ class EmbeddedIndex:
             self._shard.update(edge.UpdateOperation.upsert_points(batch))
             await asyncio.sleep(0)
 
-    async def trim(self, source_id: str, keep: int) -> None:
-        """Remove the chunks of a source whose number is `keep` or higher."""
-        beyond = edge.FieldCondition("number", range=edge.RangeFloat(gte=keep))
-        self._delete(_equals("source_id", source_id), beyond)
+    async def reveal(self, agent_id: str, source_id: str, version: int) -> None:
+        """Let searches find a version of a source; those before it are still found as well."""
+        matching = edge.Filter(must=[_equals("source_id", source_id), _is_version(version)])
+        shown = {"agent_id": agent_id}
+        self._shard.update(edge.UpdateOperation.set_payload_by_filter(matching, shown))
+
+    async def drop_version(self, source_id: str, version: int) -> None:
+        """Remove all chunks of one version of a source."""
+        self._delete(_equals("source_id", source_id), _is_version(version))
+
+    async def drop_before(self, source_id: str, version: int) -> None:
+        """Remove all chunks of a source that are older than a version."""
+        older = edge.FieldCondition("version", range=edge.RangeFloat(lt=version))
+        self._delete(_equals("source_id", source_id), older)
 
     async def delete_source(self, source_id: str) -> None:
         """Remove all chunks of a source."""
@@ -62,7 +72,7 @@ class EmbeddedIndex:
 
     async def delete_agent(self, agent_id: str) -> None:
         """Remove all chunks of an agent."""
-        self._delete(_equals("agent_id", agent_id))
+        self._delete(_of_agent(agent_id))
 
     async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
         """Return the agent's chunks nearest to a vector, best first."""
@@ -76,11 +86,10 @@ class EmbeddedIndex:
         found = self._shard.query(request)
         return [Hit(chunk_of(point.payload), point.score) for point in found]
 
-    async def count(self, agent_id: str) -> int:
-        """Return how many chunks an agent has."""
-        matching = edge.Filter(must=[_equals("agent_id", agent_id)])
-        request = edge.CountRequest(exact=True, filter=matching)
-        return self._shard.count(request)
+    async def count(self, agent_id: str, *, without: str = "") -> int:
+        """Return how many chunks an agent has, hidden ones too, `without` those of a source."""
+        matching = edge.Filter(must=[_of_agent(agent_id)], must_not=[_equals("source_id", without)])
+        return self._shard.count(edge.CountRequest(exact=True, filter=matching))
 
     async def ping(self) -> None:
         """Raise unless the shard answers."""
@@ -102,6 +111,14 @@ class EmbeddedIndex:
 
 def _equals(key: str, value: str) -> edge.FieldCondition:
     return edge.FieldCondition(key, match=edge.MatchValue(value))
+
+
+def _of_agent(agent_id: str) -> edge.FieldCondition:
+    return edge.FieldCondition("agent_id", match=edge.MatchAny([agent_id, hidden(agent_id)]))
+
+
+def _is_version(version: int) -> edge.FieldCondition:
+    return edge.FieldCondition("version", match=edge.MatchValue(version))
 
 
 @asynccontextmanager

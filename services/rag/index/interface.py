@@ -15,10 +15,11 @@ _POINTS = UUID("6f1d6c1e-8d0b-4c3c-9a35-0f3b1c5a7e21")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chunk:
-    """A piece of a source, as it is found again. `number` counts from 0 within its source."""
+    """A piece of a version of a source, as it is found again. `number` counts from 0 within it."""
 
     agent_id: str
     source_id: str
+    version: int = 1
     number: int
     kind: str
     title: str
@@ -30,13 +31,13 @@ class Chunk:
 
     @property
     def point_id(self) -> str:
-        """The same for the same piece of a source, so that indexing again overwrites it."""
-        return str(uuid5(_POINTS, f"{self.source_id}/{self.number}"))
+        """The same for the same piece of a version, so that indexing it again overwrites it."""
+        return str(uuid5(_POINTS, f"{self.source_id}/{self.version}/{self.number}"))
 
     @property
-    def payload(self) -> dict[str, Any]:
-        """What the index keeps beside the vector."""
-        return asdict(self)
+    def hidden_payload(self) -> dict[str, Any]:
+        """What the index keeps beside the vector until the chunk is revealed."""
+        return {**asdict(self), "agent_id": hidden(self.agent_id)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ class Hit:
 
     chunk: Chunk
     score: float
+
+
+def hidden(agent_id: str) -> str:
+    """Whose chunks an agent's are until they are revealed: nobody's, so that no search sees them.
+
+    The agent is what every search filters by, so hiding them costs a search nothing.
+    """
+    return f"hidden/{agent_id}"
 
 
 def chunk_of(payload: object) -> Chunk:
@@ -56,10 +65,16 @@ class Index(Protocol):
     """Chunks and their vectors. What a method did is durable and visible when it returns."""
 
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
-        """Add chunks; those with the same source and number are replaced."""
+        """Add chunks, hidden from searches; those that are there already are replaced."""
 
-    async def trim(self, source_id: str, keep: int) -> None:
-        """Remove the chunks of a source whose number is `keep` or higher."""
+    async def reveal(self, agent_id: str, source_id: str, version: int) -> None:
+        """Let searches find a version of a source; those before it are still found as well."""
+
+    async def drop_version(self, source_id: str, version: int) -> None:
+        """Remove all chunks of one version of a source."""
+
+    async def drop_before(self, source_id: str, version: int) -> None:
+        """Remove all chunks of a source that are older than a version."""
 
     async def delete_source(self, source_id: str) -> None:
         """Remove all chunks of a source."""
@@ -70,8 +85,8 @@ class Index(Protocol):
     async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
         """Return the agent's chunks nearest to a vector, best first."""
 
-    async def count(self, agent_id: str) -> int:
-        """Return how many chunks an agent has."""
+    async def count(self, agent_id: str, *, without: str = "") -> int:
+        """Return how many chunks an agent has, hidden ones too, `without` those of a source."""
 
     async def ping(self) -> None:
         """Raise unless the index answers."""

@@ -13,7 +13,7 @@ from stamina import retry_context
 
 from libs.bus.errors import ServiceUnavailable
 from libs.runtime.settings import SettingsError
-from services.rag.index.interface import Chunk, Hit, chunk_of, other_size
+from services.rag.index.interface import Chunk, Hit, chunk_of, hidden, other_size
 from services.rag.vector import Vector
 
 START_PATIENCE = 30.0
@@ -28,18 +28,30 @@ class ServerIndex:
         self._collection = collection
 
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
-        """Add chunks; those with the same source and number are replaced."""
+        """Add chunks, hidden from searches; those that are there already are replaced."""
         points = [
-            models.PointStruct(id=chunk.point_id, vector=vector, payload=chunk.payload)
+            models.PointStruct(id=chunk.point_id, vector=vector, payload=chunk.hidden_payload)
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
         with _reporting_outages():
             await self._client.upsert(self._collection, points, wait=True)
 
-    async def trim(self, source_id: str, keep: int) -> None:
-        """Remove the chunks of a source whose number is `keep` or higher."""
-        beyond = models.FieldCondition(key="number", range=models.Range(gte=keep))
-        await self._delete(_equals("source_id", source_id), beyond)
+    async def reveal(self, agent_id: str, source_id: str, version: int) -> None:
+        """Let searches find a version of a source; those before it are still found as well."""
+        matching = models.Filter(must=[_equals("source_id", source_id), _is_version(version)])
+        with _reporting_outages():
+            await self._client.set_payload(
+                self._collection, {"agent_id": agent_id}, matching, wait=True
+            )
+
+    async def drop_version(self, source_id: str, version: int) -> None:
+        """Remove all chunks of one version of a source."""
+        await self._delete(_equals("source_id", source_id), _is_version(version))
+
+    async def drop_before(self, source_id: str, version: int) -> None:
+        """Remove all chunks of a source that are older than a version."""
+        older = models.FieldCondition(key="version", range=models.Range(lt=version))
+        await self._delete(_equals("source_id", source_id), older)
 
     async def delete_source(self, source_id: str) -> None:
         """Remove all chunks of a source."""
@@ -47,7 +59,7 @@ class ServerIndex:
 
     async def delete_agent(self, agent_id: str) -> None:
         """Remove all chunks of an agent."""
-        await self._delete(_equals("agent_id", agent_id))
+        await self._delete(_of_agent(agent_id))
 
     async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
         """Return the agent's chunks nearest to a vector, best first."""
@@ -61,9 +73,11 @@ class ServerIndex:
             )
         return [Hit(chunk_of(point.payload), point.score) for point in found.points]
 
-    async def count(self, agent_id: str) -> int:
-        """Return how many chunks an agent has."""
-        matching = models.Filter(must=[_equals("agent_id", agent_id)])
+    async def count(self, agent_id: str, *, without: str = "") -> int:
+        """Return how many chunks an agent has, hidden ones too, `without` those of a source."""
+        matching = models.Filter(
+            must=[_of_agent(agent_id)], must_not=[_equals("source_id", without)]
+        )
         with _reporting_outages():
             return (await self._client.count(self._collection, matching, exact=True)).count
 
@@ -88,6 +102,15 @@ def _reporting_outages() -> Iterator[None]:
 
 def _equals(key: str, value: str) -> models.FieldCondition:
     return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+def _of_agent(agent_id: str) -> models.FieldCondition:
+    either = models.MatchAny(any=[agent_id, hidden(agent_id)])
+    return models.FieldCondition(key="agent_id", match=either)
+
+
+def _is_version(version: int) -> models.FieldCondition:
+    return models.FieldCondition(key="version", match=models.MatchValue(value=version))
 
 
 @asynccontextmanager
