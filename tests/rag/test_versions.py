@@ -224,6 +224,15 @@ async def test_deleted_content_may_be_added_again(rag: Rag) -> None:
     assert again.id != failed.id
 
 
+async def test_content_of_a_source_that_is_being_deleted_may_be_added(worker: Worker) -> None:
+    """A deletion that waits for the index, say, stands in nobody's way."""
+    job = await worker.create("a1")
+    assert await worker.store.hide("a1", job.source_id)
+    async with asyncio.timeout(5):
+        again = await worker.create("a1")
+    assert again.source_id != job.source_id
+
+
 async def test_a_change_to_what_another_source_says_is_a_conflict(rag: Rag) -> None:
     """The source stays what it was."""
     await add_again(rag)
