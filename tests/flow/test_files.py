@@ -1,6 +1,7 @@
 """Files as sources, from the upload to the cited page."""
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -95,6 +96,25 @@ async def test_an_upload_that_is_too_large_is_refused(client: Client, shop: str)
     path = f"/v1/agents/{shop}/sources/files"
     content = b"x" * (26 * 1024 * 1024)
     response = await client.request("POST", path, files={"file": ("a.txt", content)})
+    assert error_of(response, 413)["code"] == "payload_too_large"
+
+
+async def test_an_upload_of_unknown_length_is_bounded_too(client: Client, shop: str) -> None:
+    """A body that does not say how long it is gets a 413 once it is too long."""
+
+    async def body() -> AsyncIterator[bytes]:
+        head = 'Content-Disposition: form-data; name="file"; filename="a.txt"'
+        yield f"--edge\r\n{head}\r\n\r\n".encode()
+        for _ in range(26):
+            yield b"x" * 1024 * 1024
+        yield b"\r\n--edge--\r\n"
+
+    response = await client.request(
+        "POST",
+        f"/v1/agents/{shop}/sources/files",
+        content=body(),
+        headers={"Content-Type": "multipart/form-data; boundary=edge"},
+    )
     assert error_of(response, 413)["code"] == "payload_too_large"
 
 
