@@ -19,6 +19,6 @@ def in_english(text: str) -> str:
 
 @cache
 def _glossary() -> dict[str, str]:
-    lines = files("services.rag").joinpath("glossary.tsv").read_text("utf-8").splitlines()
+    lines = files("libs.language").joinpath("glossary.tsv").read_text("utf-8").splitlines()
     entries = (line.partition("\t") for line in lines if not line.startswith("#"))
     return {tagalog: english for tagalog, _, english in entries}
