@@ -11,7 +11,7 @@ from libs.contracts.events import AgentDeleted
 from libs.runtime.clock import now
 from services.api.auth import Caller
 from services.api.cache import Directory
-from services.api.errors import Conflict
+from services.api.errors import Conflict, InvalidRequest
 from services.api.own_agent import find_agent
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
@@ -129,6 +129,7 @@ async def create_agent(
     most = settings.agents_per_account
     if await agents.count(account_id, most) >= most:
         raise Conflict(f"An account has at most {most} agents.")
+    _check(data.fallback_models)
     return view(await agents.create(account_id, msgspec.structs.asdict(data)))
 
 
@@ -160,6 +161,7 @@ async def update_agent(
     directory: Directory,
 ) -> AgentView:
     """Change an agent. The next message gets the new settings, on every replica."""
+    _check(data.fallback_models or ())
     changes = {
         name: value
         for name, value in msgspec.structs.asdict(data).items()
@@ -189,6 +191,12 @@ async def delete_agent(
     )
     await agents.delete(agent.id)
     await directory.changed(agent.id)
+
+
+def _check(fallback_models: tuple[str, ...]) -> None:
+    """Check what the types don't say. Raises InvalidRequest."""
+    if len(set(fallback_models)) < len(fallback_models):
+        raise InvalidRequest("fallback_models names a model twice.", param="fallback_models")
 
 
 def view(agent: Agent) -> AgentView:
