@@ -1,7 +1,8 @@
-"""Puts English for the Tagalog words that customers use, for a model that knows English only.
+"""Puts English for the Tagalog words that customers use, for what knows English only.
 
 Word by word and without grammar: enough for "magkano ang delivery?" to be found near "How much is
-the delivery fee?". Only what is embedded is changed, never what is shown or put into a prompt.
+the delivery fee?". Only what is embedded, or compared, is changed, never what is shown or put into
+a prompt.
 """
 
 import re

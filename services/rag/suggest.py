@@ -11,7 +11,7 @@ from libs.contracts.chat import Ground
 from services.rag.index.interface import Hit
 
 LOOK_FURTHER = 8
-"""Chunks behind those for the passages. They cost some 0.1 ms; most agents have their Q&A in it."""
+"""Chunks behind those for the passages."""
 ANSWERED = 0.5
 """A question of at least this relevance was answered just now."""
 LONGEST = 200

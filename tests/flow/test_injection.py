@@ -22,6 +22,8 @@ ATTACKS = json.loads((Path(__file__).parents[1] / "llm" / "injection.json").read
 QUESTION = "How much is delivery within the city?"
 FACT = "Delivery within the city costs 80 pesos."
 MODEL = "fake-echo"
+LONGEST_MESSAGE = 8_000
+"""Characters; of a longer attack the end is sent, as the API takes no more."""
 SMUGGLED = re.compile("[\U000e0000-\U000e007f]")
 
 
@@ -121,11 +123,12 @@ async def test_message_stays_the_users(
 ) -> None:
     """The last turn, of the user; the passages are what they were."""
     await client.agent_source(agent, source(FACT))
-    prompt = await asked(client, model, agent, f"{QUESTION} {text}")
+    message = f"{QUESTION} {text}"[-LONGEST_MESSAGE:]
+    prompt = await asked(client, model, agent, message)
     unattacked = await harmless(client, model)
     assert_apart(prompt, unattacked)
     assert FACT in prompt.passages
-    assert [shown(said) for said in prompt.said] == [shown(f"{QUESTION} {text}")]
+    assert [shown(said) for said in prompt.said] == [shown(message)]
 
 
 @of("history")
