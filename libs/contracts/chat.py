@@ -14,10 +14,14 @@ CANCELLED = "cancelled"
 
 
 class Exchange(Part, frozen=True, kw_only=True):
-    """A question of the conversation so far and the answer it got."""
+    """A question of the conversation so far and the answer it got.
+
+    `answered` is the question of the Q&A that the answer came from, empty when it came from none.
+    """
 
     question: str
     answer: str
+    answered: str = ""
 
 
 class AgentProfile(Part, frozen=True, kw_only=True):

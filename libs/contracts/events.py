@@ -38,7 +38,7 @@ class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
     """An answer is complete.
 
     `model` is the one that answered, `credits` what it costs. `edge` waits for it, if it still
-    lives.
+    lives. `answered` as in chat.Exchange.
     """
 
     message_id: str
@@ -54,6 +54,7 @@ class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
     completion_tokens: int = 0
     edge: str = ""
     suggestions: tuple[str, ...] = ()
+    answered: str = ""
 
 
 class MessageFailed(Event, frozen=True, kw_only=True, tag="message.failed.v1"):

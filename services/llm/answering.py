@@ -24,7 +24,7 @@ from services.llm.patience import Patience, patiently
 from services.llm.reply import Reply
 from services.llm.settings import LlmSettings
 from services.llm.sources import sources_of
-from services.llm.suggestions import suggestions_of
+from services.llm.suggestions import answered_by
 
 log = structlog.get_logger()
 
@@ -81,7 +81,7 @@ class Answering:
             _warn("llm.failed", message_id, line.asked.model, failure)
             return outcome.failed(grounded, failure)
         log.debug("llm.answered", message_id=message_id, model=line.asked.model)
-        return outcome.sent(grounded, answer, line.asked, self._suggestions(grounded))
+        return outcome.sent(grounded, answer, line.asked, self._answered(grounded))
 
     async def _first_answer(self, line: Line, grounded: ChatGrounded, reply: Reply) -> Answer:
         """Return the answer of the first model in line that begins one. Raises Failed."""
@@ -104,9 +104,9 @@ class Answering:
                 _warn("llm.fell_back", grounded.request.message_id, choice.model, failure)
         raise AssertionError("the last model in line answers or fails")
 
-    def _suggestions(self, grounded: ChatGrounded) -> tuple[str, ...]:
+    def _answered(self, grounded: ChatGrounded) -> str:
         agent = settings_of(grounded.request.agent, self._settings)
-        return suggestions_of(grounded, answered=agent.may_answer(grounded))
+        return answered_by(grounded, may_answer=agent.may_answer(grounded))
 
     def _answerer(self, model: str) -> Answerer:
         if model == EXTRACTIVE:

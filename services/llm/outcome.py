@@ -16,12 +16,11 @@ from services.llm.failures import Failed
 from services.llm.fallback import Choice
 from services.llm.generate import Answer
 from services.llm.sources import sources_of
+from services.llm.suggestions import suggestions_of
 
 
-def sent(
-    grounded: ChatGrounded, answer: Answer, choice: Choice, suggestions: tuple[str, ...] = ()
-) -> MessageSent:
-    """Return the outcome of a complete answer of a model."""
+def sent(grounded: ChatGrounded, answer: Answer, choice: Choice, answered: str = "") -> MessageSent:
+    """Return the outcome of a complete answer of a model; `answered` as in chat.Exchange."""
     request = grounded.request
     return MessageSent(
         event_id=outcome_id(request.message_id),
@@ -40,14 +39,15 @@ def sent(
         prompt_tokens=answer.ending.prompt_tokens,
         completion_tokens=answer.ending.completion_tokens,
         edge=request.edge,
-        suggestions=suggestions,
+        suggestions=suggestions_of(grounded, answered),
+        answered=answered,
     )
 
 
 def cancelled(grounded: ChatGrounded, text: str, choice: Choice) -> MessageSent:
     """Return the outcome of an answer that was stopped. It costs nothing when no text had come."""
     ended = sent(grounded, Answer(text, Ending(finish_reason=CANCELLED)), choice)
-    return ended if text else replace(ended, credits=0)
+    return replace(ended, suggestions=(), credits=ended.credits if text else 0)
 
 
 def failed(grounded: ChatGrounded, failure: Failed) -> MessageFailed:

@@ -1,14 +1,18 @@
-"""What may be asked next."""
+"""What was answered, and what may be asked next."""
 
 from libs.contracts.chat import ChatGrounded
 
 
-def suggestions_of(grounded: ChatGrounded, *, answered: bool) -> tuple[str, ...]:
-    """Return what rag suggests, less the question of the passage that `answered` just now.
+def answered_by(grounded: ChatGrounded, *, may_answer: bool) -> str:
+    """Return the question of the Q&A that answers; empty when none does, or nothing may."""
+    if not (may_answer and grounded.passages):
+        return ""
+    return max(grounded.passages, key=lambda passage: passage.relevance).question.strip()
+
+
+def suggestions_of(grounded: ChatGrounded, answered: str) -> tuple[str, ...]:
+    """Return what rag suggests, less the question that was answered just now.
 
     Rag leaves out what surely was; whether the best passage was good enough is decided here.
     """
-    if not (answered and grounded.passages):
-        return grounded.suggestions
-    best = max(grounded.passages, key=lambda passage: passage.relevance)
-    return tuple(each for each in grounded.suggestions if each != best.question.strip())
+    return tuple(question for question in grounded.suggestions if question != answered)

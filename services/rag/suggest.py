@@ -24,16 +24,16 @@ def suggest(
     """Return up to `asked.suggestions` questions of Q&A, nearest first, each once.
 
     Left out are those that this question, or an earlier one of the conversation, was about: asked
-    in these words, or answered with this answer.
+    in these words, or answered by that Q&A.
     """
     if not asked.suggestions:
         return ()
-    seen = {_plain(asked.question), *(_plain(past.question) for past in asked.history)}
-    answers = {past.answer for past in asked.history}
+    past = (text for each in asked.history for text in (each.question, each.answered))
+    seen = {_plain(question) for question in (asked.question, *past)}
     found: list[str] = []
     for hit in _open_questions(hits, relevance_of):
         question = hit.chunk.question.strip()
-        if _plain(question) not in seen and hit.chunk.answer not in answers:
+        if _plain(question) not in seen:
             found.append(question)
             seen.add(_plain(question))
     return tuple(found[: asked.suggestions])

@@ -30,7 +30,7 @@ REQUEST = chat.ChatRequested(
         suggestions=2,
     ),
     question="Kailan kayo bukas?",
-    history=(chat.Exchange(question="Hi", answer="Hello!"),),
+    history=(chat.Exchange(question="Hi", answer="Hello!", answered="Hello?"),),
     model="extractive",
     credits=1,
     edge="edge_1",
@@ -96,6 +96,7 @@ SAMPLES: tuple[Message, ...] = (
         completion_tokens=2,
         edge="edge_1",
         suggestions=("Where?",),
+        answered="Hello?",
         **ABOUT,
     ),
     events.MessageFailed(

@@ -53,6 +53,20 @@ async def test_what_was_asked_before_is_not_suggested_again(client: Client, agen
     assert asked == QUESTIONS
 
 
+async def test_what_a_model_answered_before_is_not_suggested_again(
+    client: Client, agent: str
+) -> None:
+    """Neither question nor answer repeats the source's words; its Q&A is known all the same."""
+    await client.request("PATCH", f"/v1/agents/{agent}", json={"model": "flow-model"})
+    first = await client.chat(agent, "Until when can I come by on a Monday, are you open?")
+    assert first["sources"][0]["title"] == HOURS["title"]
+    second = await client.chat(
+        agent, "How much is delivery?", conversation_id=first["conversation_id"]
+    )
+    assert second["suggestions"]
+    assert HOURS["question"] not in first["suggestions"] + second["suggestions"]
+
+
 async def test_nearest_question_is_suggested_when_the_answer_is_not_known(
     client: Client, agent: str
 ) -> None:

@@ -40,12 +40,12 @@ def test_what_was_answered_just_now_is_left_out() -> None:
 
 
 def test_what_the_conversation_was_about_is_left_out() -> None:
-    """Asked in the same words, or answered word for word with its answer."""
+    """Asked in the same words, or answered by that Q&A whatever the model's words were."""
     history = (
         Exchange(question="WHERE are you", answer="In Cebu."),
-        Exchange(question="And parking?", answer="Ten cars."),
+        Exchange(question="And my car?", answer="Put it here.", answered="Is there parking?"),
     )
-    hits = (hit("Where are you?"), hit("Is there parking?", answer="Ten cars."), hit("How?"))
+    hits = (hit("Where are you?"), hit("Is there parking?"), hit("How?"))
     assert suggested(*hits, history=history) == ("How?",)
 
 

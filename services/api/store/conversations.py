@@ -240,7 +240,12 @@ def _outcome(message: Message) -> Outcome:
 
 
 def _exchange(sent: MessageSent) -> dict[str, Any]:
-    exchange = {"id": sent.message_id, "question": sent.question, "answer": sent.message}
+    exchange = {
+        "id": sent.message_id,
+        "question": sent.question,
+        "answer": sent.message,
+        "answered": sent.answered,
+    }
     return {"$each": [exchange], "$sort": {"id": 1}, "$slice": -RECENT_EXCHANGES}
 
 
