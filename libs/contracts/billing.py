@@ -11,6 +11,7 @@ class Hold(Message, frozen=True, kw_only=True, tag="billing.hold.v1"):
     """Set aside what one answer of `model` costs. The same message_id again changes nothing.
 
     The hold ends with the message's outcome: MessageSent debits it, MessageFailed gives it back.
+    Nothing is set aside for `fallback_models`; their prices are asked.
     """
 
     account_id: str
@@ -18,12 +19,17 @@ class Hold(Message, frozen=True, kw_only=True, tag="billing.hold.v1"):
     conversation_id: str
     message_id: str
     model: str
+    fallback_models: tuple[str, ...] = ()
 
 
 class Held(Message, frozen=True, kw_only=True, tag="billing.held.v1"):
-    """The credits that were set aside. The fault is `insufficient_credits`."""
+    """The credits that were set aside. The fault is `insufficient_credits`.
+
+    `fallback_credits` is what each of the fallback models costs instead, never more.
+    """
 
     credits: int
+    fallback_credits: tuple[int, ...] = ()
 
 
 class Release(Message, frozen=True, kw_only=True, tag="billing.release.v1"):

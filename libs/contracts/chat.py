@@ -14,18 +14,39 @@ CANCELLED = "cancelled"
 
 
 class Exchange(Part, frozen=True, kw_only=True):
-    """A question of the conversation so far and the answer it got."""
+    """A question of the conversation so far and the answer it got.
+
+    `answered` is the question of the Q&A that the answer came from, empty when it came from none.
+    """
 
     question: str
     answer: str
+    answered: str = ""
 
 
 class AgentProfile(Part, frozen=True, kw_only=True):
-    """What the workers need to know of an agent."""
+    """What the workers need to know of an agent.
+
+    None stands for the server's setting; of `language`, for the language of the question.
+    `suggestions` is how many follow-up questions at most go with an answer.
+    """
 
     id: str
     name: str
     instructions: str = ""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    language: str | None = None
+    answer_threshold: float | None = None
+    no_answer_text: str | None = None
+    suggestions: int = 3
+
+
+class Fallback(Part, frozen=True, kw_only=True):
+    """A model that answers when those before it can't, and what it costs then."""
+
+    model: str
+    credits: int
 
 
 class Passage(Part, frozen=True, kw_only=True):
@@ -52,8 +73,9 @@ class ChatRequested(Message, frozen=True, kw_only=True, tag="chat.requested.v1")
 
     The durable way: a message that was grounded ahead is published as ChatGrounded at once.
 
-    `model` is the model to answer with, `credits` what was held for it. `history` is the end of
-    the conversation, oldest first. `edge` is the api process that holds the client's connection.
+    `model` is the model to answer with, `credits` what was held for it; `fallbacks` come after it,
+    in order, and cost no more. `history` is the end of the conversation, oldest first. `edge` is
+    the api process that holds the client's connection.
     """
 
     message_id: str
@@ -66,32 +88,42 @@ class ChatRequested(Message, frozen=True, kw_only=True, tag="chat.requested.v1")
     credits: int
     edge: str
     requested_at: datetime
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 class Ground(Message, frozen=True, kw_only=True, tag="rag.ground.v1"):
-    """Find the passages for a question at once, while its message is being accepted."""
+    """Find the passages for a question at once, while its message is being accepted.
+
+    And up to so many `suggestions` of what to ask next.
+    """
 
     agent_id: str
     question: str
     history: tuple[Exchange, ...] = ()
+    suggestions: int = 0
 
 
 class Grounded(Message, frozen=True, kw_only=True, tag="rag.grounded.v1"):
-    """The passages for a question, best first, and the confidence in them."""
+    """The passages for a question, best first, and the confidence in them.
+
+    `suggestions` are questions of the agent's own Q&A that may be asked next, nearest first.
+    """
 
     passages: tuple[Passage, ...]
     confidence: float
+    suggestions: tuple[str, ...] = ()
 
 
 GROUND = Call("rag.ground", Ground, Grounded)
 
 
 class ChatGrounded(Message, frozen=True, kw_only=True, tag="chat.grounded.v1"):
-    """The request with the passages that were found for it; to be answered by llm."""
+    """The request with what was found for it (see Grounded); to be answered by llm."""
 
     request: ChatRequested
     passages: tuple[Passage, ...]
     confidence: float
+    suggestions: tuple[str, ...] = ()
 
 
 def grounded_id(message_id: str) -> str:

@@ -35,7 +35,11 @@ class MessageReceived(Event, frozen=True, kw_only=True, tag="message.received.v1
 
 
 class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
-    """An answer is complete. `credits` is what it costs. `edge` waits for it, if it still lives."""
+    """An answer is complete.
+
+    `model` is the one that answered, `credits` what it costs. `edge` waits for it, if it still
+    lives. `answered` as in chat.Exchange.
+    """
 
     message_id: str
     conversation_id: str
@@ -49,6 +53,8 @@ class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     edge: str = ""
+    suggestions: tuple[str, ...] = ()
+    answered: str = ""
 
 
 class MessageFailed(Event, frozen=True, kw_only=True, tag="message.failed.v1"):

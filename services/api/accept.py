@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from libs.bus.bus import Bus
@@ -22,6 +23,8 @@ from libs.contracts.chat import (
     ChatGrounded,
     ChatRequested,
     Exchange,
+    Fallback,
+    Ground,
     Grounded,
     grounded_id,
 )
@@ -112,8 +115,8 @@ class Acceptance:
         finding = asyncio.create_task(self._find_thread(caller, agent, question, turn))
         grounding = asyncio.create_task(self._ground(finding, agent, question))
         try:
-            thread, credits = await self._prepare(caller, agent, turn, finding)
-            request = self._request(caller, agent, question, thread, turn, credits)
+            thread, held = await self._prepare(caller, agent, turn, finding)
+            request = self._request(caller, agent, question, thread, turn, held)
             inbox = self._replies.expect(turn.message_id)
             await self._let_in(request, thread, question, grounding)
         finally:
@@ -131,7 +134,13 @@ class Acceptance:
             thread = await finding
         except (NotFound, MongoUnavailable):  # what refuses the message
             return None
-        return await self._grounding.of(agent.id, question.text, thread.history)
+        ground = Ground(
+            agent_id=agent.id,
+            question=question.text,
+            history=thread.history,
+            suggestions=agent.suggestions,
+        )
+        return await self._grounding.of(ground)
 
     async def _let_in(
         self,
@@ -150,7 +159,7 @@ class Acceptance:
 
     async def _prepare(
         self, caller: Caller, agent: Agent, turn: Turn, finding: Awaitable[_Thread]
-    ) -> tuple[_Thread, int]:
+    ) -> tuple[_Thread, billing.Held]:
         """Find the conversation and hold the credits, both at once."""
         hold = billing.Hold(
             account_id=caller.account.id,
@@ -158,6 +167,7 @@ class Acceptance:
             conversation_id=turn.conversation_id,
             message_id=turn.message_id,
             model=self._model_of(agent),
+            fallback_models=self._fallbacks_of(agent),
         )
         thread, held_or_error = await asyncio.gather(
             finding, self._bus.call(billing.HOLD, hold), return_exceptions=True
@@ -168,7 +178,7 @@ class Acceptance:
             raise thread
         if isinstance(held_or_error, BaseException):
             raise held_or_error
-        return thread, held_or_error.credits
+        return thread, held_or_error
 
     async def _find_thread(
         self, caller: Caller, agent: Agent, question: Question, turn: Turn
@@ -198,19 +208,21 @@ class Acceptance:
         question: Question,
         thread: _Thread,
         turn: Turn,
-        credits: int,
+        held: billing.Held,
     ) -> ChatRequested:
+        prices = zip(self._fallbacks_of(agent), held.fallback_credits, strict=False)
         return ChatRequested(
             message_id=turn.message_id,
             conversation_id=turn.conversation_id,
             account_id=caller.account.id,
-            agent=AgentProfile(id=agent.id, name=agent.name, instructions=agent.instructions),
+            agent=msgspec.convert(agent, AgentProfile, from_attributes=True),
             question=question.text,
             history=thread.history,
             model=self._model_of(agent),
-            credits=credits,
+            credits=held.credits,
             edge=self._replies.edge,
             requested_at=now(),
+            fallbacks=tuple(Fallback(model=model, credits=credits) for model, credits in prices),
         )
 
     async def _store(self, request: ChatRequested, thread: _Thread, question: Question) -> None:
@@ -263,7 +275,10 @@ class Acceptance:
         if grounded is None:
             return await self._bus.send(subjects.CHAT_REQUESTED, request, request.message_id)
         ready = ChatGrounded(
-            request=request, passages=grounded.passages, confidence=grounded.confidence
+            request=request,
+            passages=grounded.passages,
+            confidence=grounded.confidence,
+            suggestions=grounded.suggestions,
         )
         return await self._bus.send(subjects.CHAT_GROUNDED, ready, grounded_id(request.message_id))
 
@@ -289,6 +304,9 @@ class Acceptance:
         if not self._settings.llm_configured:
             return EXTRACTIVE
         return agent.model or self._settings.llm_model
+
+    def _fallbacks_of(self, agent: Agent) -> tuple[str, ...]:
+        return agent.fallback_models if self._settings.llm_configured else ()
 
 
 def new_turn(caller: Caller, question: Question) -> Turn:

@@ -11,7 +11,7 @@ from libs.contracts.events import AgentDeleted
 from libs.runtime.clock import now
 from services.api.auth import Caller
 from services.api.cache import Directory
-from services.api.errors import Conflict
+from services.api.errors import Conflict, InvalidRequest
 from services.api.own_agent import find_agent
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
@@ -24,6 +24,45 @@ Instructions = Annotated[
 Model = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, description="Null: the server's default")
 ]
+FallbackModels = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...],
+    msgspec.Meta(
+        max_length=3, description="Asked in this order when the model fails before its first word"
+    ),
+]
+Temperature = Annotated[
+    float, msgspec.Meta(ge=0, le=2, description="Null: the model server's default")
+]
+MaxTokens = Annotated[
+    int, msgspec.Meta(ge=1, description="Null: LLM_MAX_TOKENS, which more than that counts as")
+]
+Language = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=50,
+        # It becomes part of a sentence in the prompt.
+        pattern=r"^[^\W\d_][\w ()'-]*$",
+        description="Name or tag of the language of all answers; null: the question's",
+    ),
+]
+AnswerThreshold = Annotated[
+    float,
+    msgspec.Meta(
+        ge=0, le=1, description="Confidence below which it does not know; null: ANSWER_THRESHOLD"
+    ),
+]
+NoAnswerText = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=1_000,
+        pattern=r"\S",
+        description="What it says then, word for word; null: NO_ANSWER_TEXT",
+    ),
+]
+Suggestions = Annotated[
+    int, msgspec.Meta(ge=0, le=5, description="Follow-up questions suggested with an answer")
+]
 CancelOnDisconnect = Annotated[
     bool, msgspec.Meta(description="Cancel an answer whose client has gone")
 ]
@@ -35,6 +74,13 @@ class CreateAgent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name
     instructions: Instructions = ""
     model: Model | None = None
+    fallback_models: FallbackModels = ()
+    temperature: Temperature | None = None
+    max_tokens: MaxTokens | None = None
+    language: Language | None = None
+    answer_threshold: AnswerThreshold | None = None
+    no_answer_text: NoAnswerText | None = None
+    suggestions: Suggestions = 3
     cancel_on_disconnect: CancelOnDisconnect = False
 
 
@@ -44,6 +90,13 @@ class UpdateAgent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name | msgspec.UnsetType = msgspec.UNSET
     instructions: Instructions | msgspec.UnsetType = msgspec.UNSET
     model: Model | msgspec.UnsetType | None = msgspec.UNSET
+    fallback_models: FallbackModels | msgspec.UnsetType = msgspec.UNSET
+    temperature: Temperature | msgspec.UnsetType | None = msgspec.UNSET
+    max_tokens: MaxTokens | msgspec.UnsetType | None = msgspec.UNSET
+    language: Language | msgspec.UnsetType | None = msgspec.UNSET
+    answer_threshold: AnswerThreshold | msgspec.UnsetType | None = msgspec.UNSET
+    no_answer_text: NoAnswerText | msgspec.UnsetType | None = msgspec.UNSET
+    suggestions: Suggestions | msgspec.UnsetType = msgspec.UNSET
     cancel_on_disconnect: CancelOnDisconnect | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -54,6 +107,13 @@ class AgentView(msgspec.Struct, kw_only=True):
     name: str
     instructions: str
     model: str | None
+    fallback_models: tuple[str, ...]
+    temperature: float | None
+    max_tokens: int | None
+    language: str | None
+    answer_threshold: float | None
+    no_answer_text: str | None
+    suggestions: int
     cancel_on_disconnect: bool
     created_at: datetime
     updated_at: datetime
@@ -69,14 +129,8 @@ async def create_agent(
     most = settings.agents_per_account
     if await agents.count(account_id, most) >= most:
         raise Conflict(f"An account has at most {most} agents.")
-    agent = await agents.create(
-        account_id,
-        data.name,
-        data.instructions,
-        data.model,
-        cancel_on_disconnect=data.cancel_on_disconnect,
-    )
-    return view(agent)
+    _check(data.fallback_models)
+    return view(await agents.create(account_id, msgspec.structs.asdict(data)))
 
 
 @get("/v1/agents", summary="List agents", tags=["Agents"])
@@ -107,6 +161,7 @@ async def update_agent(
     directory: Directory,
 ) -> AgentView:
     """Change an agent. The next message gets the new settings, on every replica."""
+    _check(data.fallback_models or ())
     changes = {
         name: value
         for name, value in msgspec.structs.asdict(data).items()
@@ -138,14 +193,12 @@ async def delete_agent(
     await directory.changed(agent.id)
 
 
+def _check(fallback_models: tuple[str, ...]) -> None:
+    """Check what the types don't say. Raises InvalidRequest."""
+    if len(set(fallback_models)) < len(fallback_models):
+        raise InvalidRequest("fallback_models names a model twice.", param="fallback_models")
+
+
 def view(agent: Agent) -> AgentView:
     """Return what the API shows of an agent."""
-    return AgentView(
-        id=agent.id,
-        name=agent.name,
-        instructions=agent.instructions,
-        model=agent.model,
-        cancel_on_disconnect=agent.cancel_on_disconnect,
-        created_at=agent.created_at,
-        updated_at=agent.updated_at,
-    )
+    return msgspec.convert(agent, AgentView, from_attributes=True)

@@ -30,6 +30,7 @@ class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
     model: str | msgspec.UnsetType = msgspec.UNSET
     credits_used: int | msgspec.UnsetType = msgspec.UNSET
     finish_reason: str | msgspec.UnsetType = msgspec.UNSET
+    suggestions: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     error: ErrorDetail | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -134,4 +135,5 @@ def view(message: Message) -> MessageView:
     shown.model = message.model
     shown.credits_used = message.credits
     shown.finish_reason = message.finish_reason
+    shown.suggestions = message.suggestions
     return shown

@@ -8,7 +8,7 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
-from libs.contracts.chat import GROUND, Exchange, Ground, Grounded
+from libs.contracts.chat import GROUND, Ground, Grounded
 
 log = structlog.get_logger()
 
@@ -24,15 +24,12 @@ class Grounding:
         self._at_once = at_once
         self._under_way = 0
 
-    async def of(
-        self, agent_id: str, question: str, history: tuple[Exchange, ...]
-    ) -> Grounded | None:
+    async def of(self, ground: Ground) -> Grounded | None:
         """Return the passages; None when the request has to be grounded the durable way."""
         if self._under_way >= self._at_once:
             return None
         self._under_way += 1
         try:
-            ground = Ground(agent_id=agent_id, question=question, history=history)
             return await self._bus.call(GROUND, ground, patience=0, timeout=PATIENCE)
         except BusError as error:
             log.info("grounding.not_ahead", error=repr(error))

@@ -32,8 +32,9 @@ TIMED_OUT = Failed("end", "timeout", "No answer came in time.")
 class ChatResponse(msgspec.Struct, kw_only=True):
     """An answer. In the data of the `done` event `response` is left out: the text went before.
 
-    `confidence` is the probability that the sources answer the question. `visitor_token` is there
-    for publishable keys: send it back as `X-Visitor-Token`.
+    `confidence` is the probability that the sources answer the question; `suggestions` are
+    questions that the agent can answer and that may be asked next. `visitor_token` is there for
+    publishable keys: send it back as `X-Visitor-Token`.
     """
 
     response: str | msgspec.UnsetType = msgspec.UNSET
@@ -44,6 +45,7 @@ class ChatResponse(msgspec.Struct, kw_only=True):
     sources: tuple[SourceUsed, ...]
     credits_used: int
     finish_reason: str
+    suggestions: tuple[str, ...]
     visitor_token: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -155,6 +157,7 @@ def _response(
         sources=sent.sources,
         credits_used=sent.credits,
         finish_reason=sent.finish_reason,
+        suggestions=sent.suggestions,
         visitor_token=turn.visitor_token or msgspec.UNSET,
     )
 

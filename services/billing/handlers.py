@@ -73,15 +73,18 @@ class Handlers:
         self._settings = settings
 
     async def hold(self, hold: Hold) -> Held:
-        """Set aside the price of the model."""
-        credits = price_of(
-            hold.model, self._settings.credit_prices, self._settings.credit_price_default
-        )
+        """Set aside the price of the model; a fallback costs its own price, but not more."""
+        credits = self._price_of(hold.model)
         try:
             await self._ledger.hold(hold, credits)
         except InsufficientCredits as error:
             raise FaultError("insufficient_credits", str(error)) from error
-        return Held(credits=credits)
+        fallbacks = (min(credits, self._price_of(model)) for model in hold.fallback_models)
+        return Held(credits=credits, fallback_credits=tuple(fallbacks))
+
+    def _price_of(self, model: str) -> int:
+        settings = self._settings
+        return price_of(model, settings.credit_prices, settings.credit_price_default)
 
     async def release(self, release: Release) -> Done:
         """Give a hold back whose request never was."""

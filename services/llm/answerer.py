@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from libs.contracts.chat import ChatGrounded
+from services.llm.fallback import Choice
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ Piece = str | Ending
 class Answerer(Protocol):
     """A model, or what stands in for one."""
 
-    def answer(self, grounded: ChatGrounded) -> AsyncGenerator[Piece, None]:
+    def answer(self, grounded: ChatGrounded, choice: Choice) -> AsyncGenerator[Piece, None]:
         """Yield text as soon as there is some, then one Ending. Raises Failed.
 
         Closing the generator stops the work behind it, at once.

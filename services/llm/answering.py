@@ -1,5 +1,6 @@
 """One delivery of a grounded question, from its sources frame to its outcome."""
 
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -10,17 +11,20 @@ from libs.contracts.chat import EXTRACTIVE, ChatGrounded
 from libs.contracts.events import Outcome
 from libs.runtime.clock import now
 from services.llm import outcome
+from services.llm.agent_settings import settings_of
 from services.llm.answerer import Answerer
 from services.llm.cancellations import Cancellations, Cancelled
 from services.llm.extractive import Extractive
 from services.llm.failures import Failed
-from services.llm.generate import generate
+from services.llm.fallback import REPLACEABLE, Line
+from services.llm.generate import Answer, generate
 from services.llm.openai_model import OpenAIModel
 from services.llm.pace import Pace
 from services.llm.patience import Patience, patiently
 from services.llm.reply import Reply
 from services.llm.settings import LlmSettings
 from services.llm.sources import sources_of
+from services.llm.suggestions import answered_by
 
 log = structlog.get_logger()
 
@@ -63,32 +67,46 @@ class Answering:
         await outcome.log_outcome(self._bus, outcome.failed(delivered.message, failure))
 
     async def _answer(self, grounded: ChatGrounded, reply: Reply) -> Outcome:
-        request = grounded.request
+        message_id = grounded.request.message_id
+        line = Line(grounded.request)
+        try:
+            async with self.cancellations.stoppable(message_id):
+                await reply.sources(sources_of(grounded.passages), grounded.confidence)
+                with self._pace.answer():
+                    answer = await self._first_answer(line, grounded, reply)
+        except Cancelled:
+            log.debug("llm.cancelled", message_id=message_id, model=line.asked.model)
+            return outcome.cancelled(grounded, reply.so_far, line.asked)
+        except Failed as failure:
+            _warn("llm.failed", message_id, line.asked.model, failure)
+            return outcome.failed(grounded, failure)
+        log.debug("llm.answered", message_id=message_id, model=line.asked.model)
+        return outcome.sent(grounded, answer, line.asked, self._answered(grounded))
+
+    async def _first_answer(self, line: Line, grounded: ChatGrounded, reply: Reply) -> Answer:
+        """Return the answer of the first model in line that begins one. Raises Failed."""
 
         async def send(text: str) -> None:
             await reply.text(text)
             await self._pace.rest()
 
-        try:
-            async with self.cancellations.stoppable(request.message_id):
-                await reply.sources(sources_of(grounded.passages), grounded.confidence)
-                pieces = patiently(self._answerer(request.model).answer(grounded), self._patience)
-                with self._pace.answer():
-                    answer = await generate(pieces, send, self._settings.llm_max_characters)
-        except Cancelled:
-            log.debug("llm.cancelled", message_id=request.message_id, model=request.model)
-            return outcome.cancelled(grounded, reply.so_far)
-        except Failed as failure:
-            log.warning(
-                "llm.failed",
-                message_id=request.message_id,
-                model=request.model,
-                code=failure.code,
-                detail=failure.detail,
-            )
-            return outcome.failed(grounded, failure)
-        log.debug("llm.answered", message_id=request.message_id, model=request.model)
-        return outcome.sent(grounded, answer)
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        for choice in line:
+            patience = self._patience.part(clock() - begun, choice.behind + 1)
+            try:
+                pieces = patiently(self._answerer(choice.model).answer(grounded, choice), patience)
+                return await generate(pieces, send, self._settings.llm_max_characters)
+            except Failed as failure:
+                # Once the client has read one model's words, another can't go on.
+                if not choice.behind or reply.so_far or failure.code not in REPLACEABLE:
+                    raise
+                _warn("llm.fell_back", grounded.request.message_id, choice.model, failure)
+        raise AssertionError("the last model in line answers or fails")
+
+    def _answered(self, grounded: ChatGrounded) -> str:
+        agent = settings_of(grounded.request.agent, self._settings)
+        return answered_by(grounded, may_answer=agent.may_answer(grounded))
 
     def _answerer(self, model: str) -> Answerer:
         if model == EXTRACTIVE:
@@ -96,6 +114,10 @@ class Answering:
         if self._model is None:
             raise Failed("model_unavailable", "neither LLM_BASE_URL nor LLM_API_KEY is set")
         return self._model
+
+
+def _warn(event: str, message_id: str, model: str, failure: Failed) -> None:
+    log.warning(event, message_id=message_id, model=model, code=failure.code, detail=failure.detail)
 
 
 def _may_be_over(delivered: Delivered[ChatGrounded]) -> bool:

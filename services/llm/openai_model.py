@@ -17,8 +17,10 @@ from openai import (
 )
 
 from libs.contracts.chat import ChatGrounded
+from services.llm.agent_settings import settings_of
 from services.llm.answerer import Piece
 from services.llm.failures import Failed
+from services.llm.fallback import Choice
 from services.llm.prompt import build_prompt
 from services.llm.settings import LlmSettings
 from services.llm.stream_reader import StreamReader
@@ -31,16 +33,18 @@ BROKEN = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError)
 
 
 class OpenAIModel:
-    """Answers with the model that the request names."""
+    """Answers with the model that is chosen."""
 
     def __init__(self, client: AsyncOpenAI, settings: LlmSettings) -> None:
         self._client = client
+        # A model with another behind it is not worth waiting for.
+        self._once = client.with_options(max_retries=0)
         self._settings = settings
 
-    async def answer(self, grounded: ChatGrounded) -> AsyncGenerator[Piece, None]:
-        """See Answerer."""
+    async def answer(self, grounded: ChatGrounded, choice: Choice) -> AsyncGenerator[Piece, None]:
+        """See Answerer. Refused for now, it is tried again only when nobody else is in line."""
         reader = StreamReader()
-        async with self._ask(grounded) as response:
+        async with self._ask(grounded, choice) as response:
             # One block is all that has arrived by now, so tokens that come together stay together.
             blocks = response.iter_bytes()
             while not reader.complete and (data := await anext(blocks, None)):
@@ -52,7 +56,7 @@ class OpenAIModel:
     async def ping(self) -> None:
         """Raise unless the server answers and takes the key."""
         try:
-            await self._client.with_options(max_retries=0).models.list()
+            await self._once.models.list()
         except APIStatusError as error:
             # A server without this path (404, 405) is there all the same.
             if error.status_code in (401, 403):
@@ -63,20 +67,25 @@ class OpenAIModel:
             raise RuntimeError("the model server can't be reached at LLM_BASE_URL") from None
 
     @asynccontextmanager
-    async def _ask(self, grounded: ChatGrounded) -> AsyncIterator[AsyncAPIResponse[Any]]:
+    async def _ask(
+        self, grounded: ChatGrounded, choice: Choice
+    ) -> AsyncIterator[AsyncAPIResponse[Any]]:
         """Open the stream; it is closed with the block, whatever ends it."""
         settings = self._settings
-        messages = build_prompt(grounded, settings.llm_prompt_tokens, settings.answer_threshold)
-        asked = self._client.chat.completions.with_streaming_response.create(
-            model=grounded.request.model,
+        agent = settings_of(grounded.request.agent, settings)
+        optional = {} if agent.temperature is None else {"temperature": agent.temperature}
+        client = self._once if choice.behind else self._client
+        asked = client.chat.completions.with_streaming_response.create(
+            model=choice.model,
             messages=(),
             stream=True,
             # Given here, they go out as they are. As arguments, the client would walk through them
             # looking for what to rename, for longer than all the rest of a request takes.
             extra_body={
-                "messages": messages,
+                "messages": build_prompt(grounded, settings.llm_prompt_tokens, agent),
                 "stream_options": {"include_usage": True},
-                settings.llm_max_tokens_parameter: settings.llm_max_tokens,
+                settings.llm_max_tokens_parameter: agent.max_tokens,
+                **optional,
             },
         )
         try:

@@ -13,12 +13,14 @@ from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_i
 from libs.runtime.clock import now
 from services.llm.answerer import Ending
 from services.llm.failures import Failed
+from services.llm.fallback import Choice
 from services.llm.generate import Answer
 from services.llm.sources import sources_of
+from services.llm.suggestions import suggestions_of
 
 
-def sent(grounded: ChatGrounded, answer: Answer) -> MessageSent:
-    """Return the outcome of a complete answer."""
+def sent(grounded: ChatGrounded, answer: Answer, choice: Choice, answered: str = "") -> MessageSent:
+    """Return the outcome of a complete answer of a model; `answered` as in chat.Exchange."""
     request = grounded.request
     return MessageSent(
         event_id=outcome_id(request.message_id),
@@ -29,21 +31,23 @@ def sent(grounded: ChatGrounded, answer: Answer) -> MessageSent:
         conversation_id=request.conversation_id,
         question=request.question,
         message=answer.text,
-        model=request.model,
-        credits=request.credits,
+        model=choice.model,
+        credits=choice.credits,
         confidence=grounded.confidence,
         sources=sources_of(grounded.passages),
         finish_reason=answer.ending.finish_reason,
         prompt_tokens=answer.ending.prompt_tokens,
         completion_tokens=answer.ending.completion_tokens,
         edge=request.edge,
+        suggestions=suggestions_of(grounded, answered),
+        answered=answered,
     )
 
 
-def cancelled(grounded: ChatGrounded, text: str) -> MessageSent:
+def cancelled(grounded: ChatGrounded, text: str, choice: Choice) -> MessageSent:
     """Return the outcome of an answer that was stopped. It costs nothing when no text had come."""
-    ended = sent(grounded, Answer(text, Ending(finish_reason=CANCELLED)))
-    return ended if text else replace(ended, credits=0)
+    ended = sent(grounded, Answer(text, Ending(finish_reason=CANCELLED)), choice)
+    return replace(ended, suggestions=(), credits=ended.credits if text else 0)
 
 
 def failed(grounded: ChatGrounded, failure: Failed) -> MessageFailed:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.llm.answerer import Piece
 from services.llm.failures import Failed
@@ -16,6 +16,15 @@ class Patience:
     first: float
     between: float
     total: float
+
+    def part(self, spent: float, models: int) -> "Patience":
+        """Return the patience with the next one of so many models, `spent` seconds from the start.
+
+        They share the time to the first text equally: one that hangs leaves time for the others,
+        and the client waits no longer than for a single model.
+        """
+        first = max(0.0, self.first - spent) / models
+        return replace(self, first=first, total=max(0.0, self.total - spent))
 
 
 async def patiently(

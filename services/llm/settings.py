@@ -19,7 +19,7 @@ class LlmSettings(Settings):
     llm_prompt_tokens: int = Field(
         6000, ge=200, description="Estimated tokens that a prompt may have"
     )
-    llm_max_tokens: int = Field(1024, ge=1, description="Tokens that an answer may have")
+    llm_max_tokens: int = Field(1024, ge=1, description="Most tokens that an answer may have")
     llm_max_tokens_parameter: Literal["max_completion_tokens", "max_tokens"] = Field(
         "max_completion_tokens", description="The request field for it; older servers know the 2nd"
     )
@@ -28,7 +28,7 @@ class LlmSettings(Settings):
         100_000, ge=1, le=150_000, description="Characters at which an answer is ended"
     )
     llm_first_token_timeout: float = Field(
-        30.0, gt=0, description="Seconds until the first text, retries included"
+        30.0, gt=0, description="Seconds until the first text, retries and fallbacks included"
     )
     llm_token_timeout: float = Field(20.0, gt=0, description="Seconds between two pieces of text")
     llm_total_timeout: float = Field(120.0, gt=0, description="Seconds for the whole answer")
@@ -50,5 +50,5 @@ class LlmSettings(Settings):
     no_answer_text: str = Field(
         "I'm sorry, I don't know the answer to that. I could not find it in my sources.",
         min_length=1,
-        description="What the extractive answerer says then",
+        description="What an agent without such a text of its own says then",
     )

@@ -16,8 +16,8 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]  # it has no stubs
 from tokenizers import Tokenizer
 
+from libs.language.glossary import in_english
 from libs.runtime.settings import SettingsError
-from services.rag.glossary import in_english
 from services.rag.vector import Vector
 
 DIMENSIONS = 384

@@ -89,11 +89,17 @@ class Chat:
         """Find the passages and pass the request on to llm."""
         request = delivered.message
         ground = Ground(
-            agent_id=request.agent.id, question=request.question, history=request.history
+            agent_id=request.agent.id,
+            question=request.question,
+            history=request.history,
+            suggestions=request.agent.suggestions,
         )
         found = await self._retriever.ground(ground)
         grounded = ChatGrounded(
-            request=request, passages=found.passages, confidence=found.confidence
+            request=request,
+            passages=found.passages,
+            confidence=found.confidence,
+            suggestions=found.suggestions,
         )
         # The id makes a redelivered request one job for llm, not two.
         await self._bus.send(subjects.CHAT_GROUNDED, grounded, grounded_id(request.message_id))

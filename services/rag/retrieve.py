@@ -6,6 +6,7 @@ from libs.contracts.chat import Exchange, Ground, Grounded, Passage
 from services.rag.confidence import Calibration
 from services.rag.embed import Embedder
 from services.rag.index.interface import Hit, Index
+from services.rag.suggest import LOOK_FURTHER, suggest
 
 SURE = 0.5
 """Below this confidence a short question is tried again in its context."""
@@ -39,11 +40,15 @@ class Retriever:
             if in_context:
                 again = await self._search(asked.agent_id, in_context)
                 hits = max(hits, again, key=self._confidence)
-        return Grounded(passages=self._passages(hits), confidence=self._confidence(hits))
+        return Grounded(
+            passages=self._passages(hits[: self._limits.top_k]),
+            confidence=self._confidence(hits),
+            suggestions=suggest(asked, hits, self._calibration.relevance_of),
+        )
 
     async def _search(self, agent_id: str, question: str) -> list[Hit]:
         vector = await self._embedder.embed_question(question)
-        return await self._index.search(agent_id, vector, self._limits.top_k)
+        return await self._index.search(agent_id, vector, self._limits.top_k + LOOK_FURTHER)
 
     def _confidence(self, hits: list[Hit]) -> float:
         return self._calibration.confidence_in([hit.score for hit in hits])

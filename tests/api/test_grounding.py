@@ -21,14 +21,16 @@ async def test_the_passages_come_back(bus: Bus) -> None:
 
     answer(bus, GROUND, ground)
     await bus.start()
-    assert await Grounding(bus, at_once=1).of("agent_1", "When?", ()) == FOUND
+    assert await Grounding(bus, at_once=1).of(Ground(agent_id="agent_1", question="When?")) == FOUND
     assert seen == [Ground(agent_id="agent_1", question="When?")]
 
 
 async def test_without_rag_the_durable_way_is_taken_at_once(bus: Bus) -> None:
     """Nobody answers: no message waits for that."""
     async with asyncio.timeout(1):
-        assert await Grounding(bus, at_once=1).of("agent_1", "When?", ()) is None
+        assert (
+            await Grounding(bus, at_once=1).of(Ground(agent_id="agent_1", question="When?")) is None
+        )
 
 
 async def test_what_rag_can_not_do_takes_the_durable_way(bus: Bus) -> None:
@@ -39,7 +41,7 @@ async def test_what_rag_can_not_do_takes_the_durable_way(bus: Bus) -> None:
 
     answer(bus, GROUND, ground)
     await bus.start()
-    assert await Grounding(bus, at_once=1).of("agent_1", "When?", ()) is None
+    assert await Grounding(bus, at_once=1).of(Ground(agent_id="agent_1", question="When?")) is None
 
 
 async def test_more_than_there_is_room_for_takes_the_durable_way(bus: Bus) -> None:
@@ -54,9 +56,9 @@ async def test_more_than_there_is_room_for_takes_the_durable_way(bus: Bus) -> No
     answer(bus, GROUND, ground)
     await bus.start()
     grounding = Grounding(bus, at_once=1)
-    first = asyncio.create_task(grounding.of("agent_1", "When?", ()))
+    first = asyncio.create_task(grounding.of(Ground(agent_id="agent_1", question="When?")))
     await asked.wait()
-    assert await grounding.of("agent_1", "Where?", ()) is None
+    assert await grounding.of(Ground(agent_id="agent_1", question="Where?")) is None
     release.set()
     assert await first == FOUND
-    assert await grounding.of("agent_1", "Why?", ()) == FOUND
+    assert await grounding.of(Ground(agent_id="agent_1", question="Why?")) == FOUND

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from libs.contracts import events
+from libs.contracts import chat, events
 from libs.contracts.message import Message, decode, encode
 from tests.contracts.samples import SAMPLES
 
@@ -54,6 +54,21 @@ def test_unknown_fields_are_ignored(sample: Message) -> None:
     """An older process reads what a newer one sends."""
     newer = msgspec.json.decode(encode(sample)) | {"added_later": 1}
     assert decode(msgspec.json.encode(newer), type(sample)) == sample
+
+
+BEFORE_AGENT_SETTINGS = b"""{"type":"chat.grounded.v1","request":{"type":"chat.requested.v1",\
+"message_id":"msg_1","conversation_id":"conv_1","account_id":"acc_1","agent":{"id":"agent_1",\
+"name":"Shop","instructions":"Be kind."},"question":"Hi","history":[],"model":"extractive",\
+"credits":1,"edge":"edge_1","requested_at":"2026-01-23T10:00:00Z"},"passages":[],\
+"confidence":0.0}"""
+
+
+def test_message_of_an_older_release_is_read() -> None:
+    """One that knew no settings of an agent: they are the server's, and nothing falls back."""
+    grounded = decode(BEFORE_AGENT_SETTINGS, chat.ChatGrounded)
+    agent = grounded.request.agent
+    assert (agent.language, agent.temperature, agent.answer_threshold) == (None, None, None)
+    assert (grounded.request.fallbacks, grounded.suggestions) == ((), ())
 
 
 def test_public_event_names() -> None:

@@ -84,7 +84,12 @@ class Client:
     async def agent(self, *sources: dict[str, Any], **fields: Any) -> str:
         """Create an agent with sources that are ready; return its id."""
         agent = await self.post("/v1/agents", {"name": "Shop"} | fields)
-        path = f"/v1/agents/{agent['id']}/sources"
+        await self.agent_source(str(agent["id"]), *sources)
+        return str(agent["id"])
+
+    async def agent_source(self, agent_id: str, *sources: dict[str, Any]) -> None:
+        """Add sources to an agent; they are ready when this returns."""
+        path = f"/v1/agents/{agent_id}/sources"
         for source in sources:
             await self.post(path, source)
 
@@ -93,7 +98,6 @@ class Client:
             return all(source["status"] == "ready" for source in listed["items"])
 
         await eventually(all_ready)
-        return str(agent["id"])
 
     async def chat(self, agent_id: str, message: str, **fields: Any) -> Any:
         """Send a message; return the whole answer's JSON."""

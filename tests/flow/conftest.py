@@ -28,7 +28,11 @@ async def stack(
     directory = tmp_path_factory.mktemp("flow")
     one_process = request.param == "one process"
     async with running(
-        directory, one_process=one_process, LLM_BASE_URL=model.base_url, LLM_API_KEY="test"
+        directory,
+        one_process=one_process,
+        LLM_BASE_URL=model.base_url,
+        LLM_API_KEY="test",
+        LLM_FIRST_TOKEN_TIMEOUT="6",
     ) as stack:
         yield stack
 

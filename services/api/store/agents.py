@@ -11,13 +11,20 @@ from libs.runtime.mongo import Collection, Database
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent. `model` None: the server's default model."""
+    """An agent. None stands for the server's setting, see services/api/agents.py."""
 
     id: str
     account_id: str
     name: str
     instructions: str
     model: str | None
+    fallback_models: tuple[str, ...] = ()
+    temperature: float | None = None
+    max_tokens: int | None = None
+    language: str | None = None
+    answer_threshold: float | None = None
+    no_answer_text: str | None = None
+    suggestions: int = 3
     cancel_on_disconnect: bool = False
     created_at: datetime
     updated_at: datetime
@@ -33,26 +40,15 @@ class Agents:
         """Create what the queries need; safe to repeat."""
         await self._agents.create_index([("account_id", 1), ("_id", -1)])
 
-    async def create(
-        self,
-        account_id: str,
-        name: str,
-        instructions: str,
-        model: str | None,
-        *,
-        cancel_on_disconnect: bool = False,
-    ) -> Agent:
-        """Store a new agent."""
+    async def create(self, account_id: str, settings: dict[str, Any]) -> Agent:
+        """Store a new agent; `settings` are the fields that its owner chose."""
         moment = now()
         agent = Agent(
             id=new_id("agent"),
             account_id=account_id,
-            name=name,
-            instructions=instructions,
-            model=model,
-            cancel_on_disconnect=cancel_on_disconnect,
             created_at=moment,
             updated_at=moment,
+            **settings,
         )
         document = msgspec.to_builtins(agent, builtin_types=(datetime,))
         document["_id"] = document.pop("id")

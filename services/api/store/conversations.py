@@ -62,6 +62,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str = ""
     error_message: str = ""
     edge: str = ""
+    suggestions: tuple[str, ...] = ()
 
 
 QUESTIONS_EVERY = 0.01
@@ -200,6 +201,7 @@ def _ending(outcome: Outcome) -> Message:
                 model=outcome.model,
                 credits=outcome.credits,
                 finish_reason=outcome.finish_reason,
+                suggestions=outcome.suggestions,
                 status="cancelled" if outcome.finish_reason == CANCELLED else "done",
                 **common,
             )
@@ -232,12 +234,18 @@ def _outcome(message: Message) -> Outcome:
         confidence=message.confidence,
         sources=message.sources,
         finish_reason=message.finish_reason,
+        suggestions=message.suggestions,
         **common,
     )
 
 
 def _exchange(sent: MessageSent) -> dict[str, Any]:
-    exchange = {"id": sent.message_id, "question": sent.question, "answer": sent.message}
+    exchange = {
+        "id": sent.message_id,
+        "question": sent.question,
+        "answer": sent.message,
+        "answered": sent.answered,
+    }
     return {"$each": [exchange], "$sort": {"id": 1}, "$slice": -RECENT_EXCHANGES}
 
 

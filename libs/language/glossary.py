@@ -1,7 +1,8 @@
-"""Puts English for the Tagalog words that customers use, for a model that knows English only.
+"""Puts English for the Tagalog words that customers use, for what knows English only.
 
 Word by word and without grammar: enough for "magkano ang delivery?" to be found near "How much is
-the delivery fee?". Only what is embedded is changed, never what is shown or put into a prompt.
+the delivery fee?". Only what is embedded, or compared, is changed, never what is shown or put into
+a prompt.
 """
 
 import re
@@ -19,6 +20,6 @@ def in_english(text: str) -> str:
 
 @cache
 def _glossary() -> dict[str, str]:
-    lines = files("services.rag").joinpath("glossary.tsv").read_text("utf-8").splitlines()
+    lines = files("libs.language").joinpath("glossary.tsv").read_text("utf-8").splitlines()
     entries = (line.partition("\t") for line in lines if not line.startswith("#"))
     return {tagalog: english for tagalog, _, english in entries}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.rag.glossary import in_english
+from libs.language.glossary import in_english
 
 
 @pytest.mark.parametrize(

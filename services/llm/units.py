@@ -1,0 +1,132 @@
+"""Cuts a passage into what can be quoted of it: sentences, list items, rows of tables."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import sentencex  # type: ignore[import-untyped]  # it has none
+
+_HEADING = re.compile(r"#{1,6}\s+")
+_ITEM = re.compile(r"\s*(?:[-*+•‣◦]|\d{1,3}[.)])\s+")
+_RULE = re.compile(r"[\s|:-]*-[\s|:-]*")
+_ABBREVIATED = re.compile(
+    r"(?:^|\s)\(?(?:Brgy|Bgy|Sta|Sto|Gng|Bb|Engr|Atty|Arch|Hon|Kgg|Approx|Tel|Ext|Loc|Mob|Bldg|Blk|"
+    r"Blvd|Subd|Rm|Flr|Fl|Lt|Min|Max|Pcs|Hrs|Mins)\.$",
+    re.IGNORECASE,
+)
+"""What sentencex does not know, of the Philippines and of price lists."""
+WRAPPED = 60
+"""Characters from which a line without an end is one that goes on in the next."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Something to quote. `lead` is what introduces it and is quoted with it, once.
+
+    `block` is the paragraph, list or table that it stands in, counted from 0. `listed`: it has a
+    line of its own. `context` is what stands before it, and the headings above it.
+    """
+
+    text: str
+    block: int
+    lead: str = ""
+    context: str = ""
+    listed: bool = False
+
+
+@dataclass(frozen=True)
+class _Line:
+    kind: str  # heading, item, row or text; empty for a blank line
+    text: str
+
+
+def units_of(text: str) -> list[Unit]:
+    """Return the units of a text in order."""
+    units: list[Unit] = []
+    heading = lead = ""
+    for block, (kind, group) in enumerate(groupby(_lines(text), key=lambda line: line.kind)):
+        lines = [line.text for line in group]
+        match kind:
+            case "heading":
+                heading = " ".join(lines)
+                lead = f"{lead} {heading}".strip()
+            case "item":
+                units += [Unit(line, block, lead, heading, listed=True) for line in lines]
+                lead = ""
+            case "row":
+                units += _rows(lines, block, lead, heading)
+                lead = ""
+            case "text":
+                found, lead = _sentences(lines, block, lead, heading)
+                units += found
+    return [*units, Unit(lead, -1)] if lead else units
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    for raw in text.splitlines():
+        line = raw.strip()
+        if not line:
+            yield _Line("", "")
+        elif heading := _HEADING.match(line):
+            yield _Line("heading", line[heading.end() :].rstrip("# "))
+        elif line.startswith("|") and line.endswith("|"):
+            yield _Line("row", line)
+        elif _ITEM.match(line):
+            yield _Line("item", line)
+        else:
+            yield _Line("text", line)
+
+
+def _rows(lines: list[str], block: int, lead: str, heading: str) -> list[Unit]:
+    """Return the rows below the header, each cell with its column's name."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    has_header = len(lines) > 1 and _RULE.fullmatch(lines[1]) is not None
+    names = rows[0] if has_header else []
+    context = " ".join([heading, *names])
+    return [
+        Unit(_row(names, cells), block, lead, context, listed=True)
+        for cells in rows[2 if has_header else 0 :]
+    ]
+
+
+def _row(names: list[str], cells: list[str]) -> str:
+    named = [*names, *[""] * (len(cells) - len(names))]
+    pairs = zip(named, cells, strict=False)
+    return ", ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
+
+
+def _sentences(lines: list[str], block: int, lead: str, heading: str) -> tuple[list[Unit], str]:
+    """Return the sentences of a paragraph, and the lead-in that is left at its end."""
+    units: list[Unit] = []
+    before = ""
+    for sentence in (part for line in _unwrapped(lines) for part in split_sentences(line)):
+        if sentence.endswith(":"):
+            lead = f"{lead} {sentence}".strip()
+            continue
+        units.append(Unit(sentence, block, lead, f"{heading} {before}"))
+        before, lead = sentence, ""
+    return units, lead
+
+
+def _unwrapped(lines: list[str]) -> list[str]:
+    """Join lines that are one paragraph, cut where the page was full."""
+    joined = lines[:1]
+    for line in lines[1:]:
+        goes_on = joined[-1][-1] not in ".!?:;" and (line[0].islower() or len(joined[-1]) > WRAPPED)
+        if goes_on:
+            joined[-1] += f" {line}"
+        else:
+            joined.append(line)
+    return joined
+
+
+def split_sentences(text: str) -> list[str]:
+    """Return the sentences of a line; abbreviations, decimals and addresses do not end one."""
+    sentences: list[str] = []
+    for part in filter(None, map(str.strip, sentencex.segment("en", text))):
+        if sentences and _ABBREVIATED.search(sentences[-1]):
+            sentences[-1] += f" {part}"
+        else:
+            sentences.append(part)
+    return sentences
