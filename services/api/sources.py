@@ -14,7 +14,16 @@ from litestar.params import Body
 from libs.bus.bus import Bus
 from libs.bus.files import Files
 from libs.contracts import sources as contract
-from libs.contracts.sources import FileInfo, Source, SourceRow, SourceStatus, SourceType
+from libs.contracts.sources import (
+    CrawlScope,
+    FileInfo,
+    SitePages,
+    Source,
+    SourceRow,
+    SourceStatus,
+    SourceType,
+    Website,
+)
 from libs.runtime.ids import new_id
 from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -22,23 +31,46 @@ from services.api.store.agents import Agent
 
 Title = Annotated[str, msgspec.Meta(max_length=200)]
 
-
+NEEDED = {"qa": ("question", "answer"), "text": ("title", "text"), "website": ("url",)}
+OPTIONAL = {"website": ("crawl",)}
+CONTENT = {"question", "answer", "text", "url", "crawl"}
 FILE_SUFFIXES = (".pdf", ".docx", ".xlsx", ".csv", ".txt", ".md", ".json", ".html", ".htm")
 MAX_FILE_NAME = 200
 
 
-class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A new source. `qa` needs `question` and `answer`, `text` needs `title` and `text`."""
+PathPrefix = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern="^/")]
+PathPrefixes = Annotated[tuple[PathPrefix, ...], msgspec.Meta(max_length=50)]
 
-    type: Literal["qa", "text"]
+
+class Crawl(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which pages of a site: at most `max_pages`, by what their paths begin with."""
+
+    max_pages: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    include: PathPrefixes = ()
+    exclude: PathPrefixes = ()
+
+
+class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new source.
+
+    `qa` needs `question` and `answer`, `text` needs `title` and `text`, `website` needs `url`: only
+    that page, or with `crawl` its site.
+    """
+
+    type: Literal["qa", "text", "website"]
     title: Title = ""
     question: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
     answer: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
     text: str = ""
+    url: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
+    crawl: Crawl | None = None
 
 
 class SourceView(msgspec.Struct, kw_only=True):
-    """A source. It is used in answers once its status is `ready`; `error` says why it failed."""
+    """A source. It is used in answers once its status is `ready`; `error` says why it failed.
+
+    A website has a `url`, its `crawl` if asked for, and `pages` as soon as its crawl has begun.
+    """
 
     id: str
     type: SourceType
@@ -50,6 +82,9 @@ class SourceView(msgspec.Struct, kw_only=True):
     error: str | None
     file: FileInfo | None
     total_chunks: int | None
+    url: str | None
+    crawl: CrawlScope | None
+    pages: SitePages | None
 
 
 class UploadFileForm(msgspec.Struct, kw_only=True):
@@ -80,10 +115,11 @@ async def create_source(
         account_id=agent.account_id,
         agent_id=agent.id,
         kind=data.type,
-        title=data.title.strip() or data.question.strip()[:200],
+        title=data.title.strip() or (data.question or data.url).strip()[:200],
         question=data.question.strip(),
         answer=data.answer.strip(),
         text=data.text.strip(),
+        website=website(data),
     )
     return view(await bus.call(contract.CREATE_SOURCE, command))
 
@@ -173,13 +209,24 @@ async def delete_source(
 
 def check(data: CreateSource) -> None:
     """Check that a source has what its type needs, and nothing else. Raises InvalidRequest."""
-    needed = ("question", "answer") if data.type == "qa" else ("title", "text")
+    needed = NEEDED[data.type]
     for name in needed:
         if not getattr(data, name).strip():
             raise InvalidRequest(f"A source of type {data.type} needs {name}.", param=name)
-    for name in {"question", "answer", "text"} - set(needed):
+    for name in CONTENT - {*needed, *OPTIONAL.get(data.type, ())}:
         if getattr(data, name):
             raise InvalidRequest(f"A source of type {data.type} has no {name}.", param=name)
+
+
+def website(data: CreateSource) -> Website | None:
+    """Return what to read of a site, None for a source of another type."""
+    if data.type != "website":
+        return None
+    scope = data.crawl
+    if scope is None:
+        return Website(url=data.url.strip())
+    crawl = CrawlScope(max_pages=scope.max_pages, include=scope.include, exclude=scope.exclude)
+    return Website(url=data.url.strip(), crawl=crawl)
 
 
 def view(source: Source | SourceRow) -> SourceView:
@@ -195,4 +242,7 @@ def view(source: Source | SourceRow) -> SourceView:
         error=source.error,
         file=source.file,
         total_chunks=source.total_chunks,
+        url=source.website.url if source.website else None,
+        crawl=source.website.crawl if source.website else None,
+        pages=source.pages,
     )

@@ -22,6 +22,8 @@ from libs.contracts.sources import (
     SourceSubmitted,
 )
 from libs.contracts.subjects import SOURCES_SUBMITTED
+from services.rag.crawl.pages import Pages
+from services.rag.crawl.request import checked
 from services.rag.index.interface import Index
 from services.rag.store import DELETING, SourceStore
 
@@ -32,14 +34,26 @@ MOST_A_PAGE = 200
 class Sources:
     """The sources of all agents."""
 
-    def __init__(self, store: SourceStore, index: Index, files: Files, bus: Bus) -> None:
+    def __init__(
+        self,
+        store: SourceStore,
+        index: Index,
+        files: Files,
+        pages: Pages,
+        bus: Bus,
+        *,
+        most_pages: int,
+    ) -> None:
         self._store = store
         self._index = index
         self._files = files
+        self._pages = pages
+        self._most_pages = most_pages
         self._bus = bus
 
     async def create(self, request: CreateSource) -> Source:
         """Keep a source and have it indexed. The same source_id again answers the same."""
+        request = checked(request, self._most_pages)
         await self._store.add(request)
         # Asked after the source was written, for a deletion of the agent that runs at this very
         # moment: either it sees the source, or this sees the deletion.
@@ -96,6 +110,7 @@ class Sources:
         await self._index.delete_agent(agent_id)
         async for source_id in self._store.files_of(agent_id):
             await self._files.delete(source_id)
+        await self._pages.delete_agent(agent_id)
         await self._store.remove_agent(agent_id)
 
     async def _take_out(self, agent_id: str, source_id: str) -> bool:
@@ -108,7 +123,8 @@ class Sources:
         return True
 
     async def clean_up(self, source_id: str) -> None:
-        """Remove chunks and file of a source that is hidden or gone, and then the source."""
+        """Remove chunks, file and pages of a source that is hidden or gone, and then the source."""
         await self._index.delete_source(source_id)
         await self._files.delete(source_id)
+        await self._pages.delete_source(source_id)
         await self._store.remove(source_id)

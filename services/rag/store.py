@@ -20,6 +20,7 @@ from libs.contracts.sources import (
 )
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database, DuplicateError
+from services.rag.crawl.site import new_site, pages_of, website_of
 
 DELETING = "deleting"
 _VISIBLE = ["queued", "processing", "ready", "failed"]
@@ -63,6 +64,7 @@ class SourceStore:
             "answer": request.answer,
             "text": request.text,
             "file": msgspec.to_builtins(request.file),
+            "site": new_site(request.website),
             "total_chunks": None,
             "status": "queued",
             "chunks": 0,
@@ -92,7 +94,7 @@ class SourceStore:
         query: dict[str, Any] = {"agent_id": agent_id, "status": {"$in": _VISIBLE}}
         if cursor is not None:
             query["_id"] = {"$lt": cursor}
-        without_content = {"question": 0, "answer": 0, "text": 0}
+        without_content = {"question": 0, "answer": 0, "text": 0, "site.pages.reasons": 0}
         found = self._sources.find(query, without_content).sort("_id", -1).limit(limit)
         return [_row(document) async for document in found]
 
@@ -188,6 +190,8 @@ def _record(document: dict[str, Any]) -> Record:
         text=document["text"],
         file=_file(document),
         total_chunks=document.get("total_chunks"),
+        website=website_of(document.get("site")),
+        pages=pages_of(document.get("site")),
     )
     return Record(source, document["account_id"], deleting)
 
@@ -209,4 +213,6 @@ def _row(document: dict[str, Any]) -> SourceRow:
         error=document["error"],
         file=_file(document),
         total_chunks=document.get("total_chunks"),
+        website=website_of(document.get("site")),
+        pages=pages_of(document.get("site")),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.parsers.expat import ExpatError
 from zipfile import BadZipFile
 
+import lxml.html  # type: ignore[import-untyped]  # it has no stubs
 import mammoth  # type: ignore[import-untyped]  # it has no stubs
 import trafilatura
 from markdownify import markdownify
@@ -22,7 +23,7 @@ def read_html(text: str) -> Iterator[Section]:
     content = trafilatura.extract(
         text, output_format="markdown", include_tables=True, include_links=False, favor_recall=True
     )
-    yield from sections_of(content or _everything(text))
+    yield from sections_of(content or _everything(_without_code(text)))
 
 
 def read_docx(path: Path) -> Iterator[Section]:
@@ -35,6 +36,17 @@ def read_docx(path: Path) -> Iterator[Section]:
     except DAMAGED as error:
         raise Unreadable("The Word document is damaged.") from error
     yield from sections_of(_everything(html))
+
+
+def _without_code(html: str) -> str:
+    """Return the page without what nobody reads: its scripts' and styles' text is not its own."""
+    tree = trafilatura.load_html(html)
+    if tree is None:
+        return ""
+    for element in tree.xpath("//head | //script | //style | //noscript | //template"):
+        element.drop_tree()
+    shown: str = lxml.html.tostring(tree, encoding="unicode")
+    return shown
 
 
 def _everything(html: str) -> str:
