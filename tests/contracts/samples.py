@@ -34,6 +34,7 @@ PASSAGE = chat.Passage(
     text="Q\nA",
     question="Q",
     answer="A",
+    url="https://shop.example/hours",
 )
 ABOUT: dict[str, Any] = {
     "event_id": "evt_1",
@@ -52,6 +53,10 @@ SOURCE: dict[str, Any] = {
     "updated_at": AT,
     "error": "too long",
 }
+SITE = sources.Website(
+    url="https://shop.example/",
+    crawl=sources.CrawlScope(max_pages=2, include=("/docs",), exclude=("/docs/old",)),
+)
 
 SAMPLES: tuple[Message, ...] = (
     calls.Fault(code="invalid", message="no", param="name"),
@@ -138,8 +143,17 @@ SAMPLES: tuple[Message, ...] = (
         question="Q",
         answer="A",
         text="T",
+        website=SITE,
     ),
     sources.Source(
+        website=SITE,
+        pages=sources.SitePages(
+            fetched=2,
+            known=4,
+            skipped=1,
+            reasons=(sources.SkippedPage(url="https://shop.example/x", reason="not found"),),
+            note="ended at 2 pages",
+        ),
         question="Q",
         answer="A",
         text="T",
@@ -152,6 +166,7 @@ SAMPLES: tuple[Message, ...] = (
     sources.GetSource(agent_id="agent_1", source_id="src_1"),
     sources.DeleteSource(agent_id="agent_1", source_id="src_1"),
     sources.SourceSubmitted(agent_id="agent_1", source_id="src_1"),
+    sources.SourceCrawl(agent_id="agent_1", source_id="src_1"),
     webhooks.CreateEndpoint(
         account_id="acc_1",
         agent_id="agent_1",

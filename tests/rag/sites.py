@@ -1,6 +1,7 @@
 """The site of a shop with every trap that a crawler can meet, and websites as sources."""
 
 import gzip
+from dataclasses import replace
 
 from libs.contracts.sources import CrawlScope, CreateSource, Website
 from libs.runtime.ids import new_id
@@ -76,7 +77,7 @@ def build(site: website.Website) -> None:
         "/picture": Answer(b"\x89PNG", kind="image/png"),
         "/bomb": website.bomb(50_000_000),
         "/broken": Answer(
-            b"<html><title>Broken</b><p>Broken lamps are <b>repaired <i>free</p></td>"
+            b"<html><title>Broken</title></b><p>Broken lamps are <b>repaired <i>free</p></td>"
         ),
         "/latin": Answer(
             "<title>Caf\xe9</title><p>Our caf\xe9 ma\xf1ana serves coffee.</p>".encode("latin-1"),
@@ -90,7 +91,9 @@ def build(site: website.Website) -> None:
         ),
         "/from-hidden": page("Found", "Behind a hidden page there is a garden.", "/"),
         "/copy": page("Copies", "Copies of keys are made while you wait.", "/"),
-        "/copy?print=1": page("Copies", "Copies of keys are made while you wait.", "/"),
+        "/copy?print=1": replace(
+            page("Copies", "Copies of keys are made while you wait.", "/"), seconds=0.5
+        ),
         "/print/about": page(
             "About", "Print.", head='<link rel="canonical" href="/about?utm_medium=print">'
         ),

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
 
 
 class Host:
@@ -12,16 +11,26 @@ class Host:
     def __init__(self, at_once: int) -> None:
         self._at_once = asyncio.Semaphore(at_once)
         self._next = 0.0
+        self._wanted = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody wants a turn, and the next one would not have to wait."""
+        return not self._wanted and self._next <= asyncio.get_running_loop().time()
 
     @asynccontextmanager
     async def turn(self, delay: float) -> AsyncIterator[None]:
-        """Wait for a turn, `delay` seconds after the one before began."""
-        async with self._at_once:
-            loop = asyncio.get_running_loop()
-            start = max(loop.time(), self._next)
-            self._next = start + delay
-            await asyncio.sleep(start - loop.time())
-            yield
+        """Wait for a turn, and have the next one wait for `delay` seconds from its beginning."""
+        self._wanted += 1
+        try:
+            async with self._at_once:
+                loop = asyncio.get_running_loop()
+                start = max(loop.time(), self._next)
+                self._next = start + delay
+                await asyncio.sleep(start - loop.time())
+                yield
+        finally:
+            self._wanted -= 1
 
 
 class Pace:
@@ -29,11 +38,9 @@ class Pace:
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._hosts: WeakValueDictionary[str, Host] = WeakValueDictionary()
+        self._hosts: dict[str, Host] = {}
 
     def host(self, site: str) -> Host:
-        """Return a host; it is forgotten with the last who holds it."""
-        found = self._hosts.get(site)
-        if found is None:
-            found = self._hosts[site] = Host(self._at_once)
-        return found
+        """Return a host; those that make nobody wait are forgotten."""
+        self._hosts = {known: host for known, host in self._hosts.items() if not host.idle}
+        return self._hosts.setdefault(site, Host(self._at_once))

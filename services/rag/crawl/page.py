@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no stubs
-from trafilatura import load_html
 
 from services.rag.crawl.robots import words_of
 from services.rag.crawl.urls import normalised
 from services.rag.parse.plain import text_of
 from services.rag.parse.section import Unreadable
+from services.rag.parse.web import tree_of
 
 MOST_TITLE = 200
 """Characters of a page's title that are kept."""
@@ -38,9 +38,10 @@ def decoded_page(content: bytes, declared: str | None) -> str:
     """Return a page's text: by its byte order mark, the header, its own word, or a guess."""
     named = _META_CHARSET.search(content[:_PRESCANNED])
     for label in (_mark(content), declared, named[1].decode() if named else None):
-        encoding = _encoding(label)
-        if encoding is not None:
-            return content.decode(encoding, "replace").lstrip("\ufeff")
+        try:
+            return content.decode(_encoding(label), "replace").lstrip("\ufeff")
+        except (LookupError, ValueError):  # there is no such encoding, or not of texts
+            continue
     return text_of(content)
 
 
@@ -50,19 +51,15 @@ def _mark(content: bytes) -> str | None:
     return next((name for mark, name in marks.items() if content.startswith(mark)), None)
 
 
-def _encoding(label: str | None) -> str | None:
-    """Return Python's name of a text encoding, None for what is none."""
-    try:
-        found = codecs.lookup(label or "")
-        b"".decode(found.name)  # refuses those that do not make text
-    except (LookupError, ValueError):
-        return None
-    return _AS_BROWSERS.get(found.name, found.name)
+def _encoding(label: str | None) -> str:
+    """Return Python's name of an encoding. Raises LookupError when there is none."""
+    name = codecs.lookup(label or "").name
+    return _AS_BROWSERS.get(name, name)
 
 
 def about_page(html: str, url: str, agent: str, most_links: int) -> About:
     """Return what a page at `url` says beside its text. Raises Unreadable."""
-    tree = load_html(html)
+    tree = tree_of(html)
     if tree is None:
         raise Unreadable("There is no text on it.")
     base = next((normalised(href, url) for href in tree.xpath("//base/@href")), None) or url

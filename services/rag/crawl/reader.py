@@ -48,6 +48,11 @@ class Reader:
         self._read = 0
         self._turn = asyncio.Lock()
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, when there is one."""
+        return self._process.pid if self._process else None
+
     async def read(
         self, content: bytes, *, url: str, suffix: str, charset: str | None = None
     ) -> Read:

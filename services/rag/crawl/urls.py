@@ -24,6 +24,7 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )
 _SESSION_IN_PATH = re.compile(r";jsessionid=[^/]*", re.IGNORECASE)
+_SCHEME = re.compile(r"^[A-Za-z]+:")
 _IGNORED_BY_BROWSERS = re.compile(r"[\t\n\r]")
 
 _TYPES = mimetypes.MimeTypes()  # Python's own table, not the machine's
@@ -42,6 +43,7 @@ def normalised(url: str, base: str | None = None) -> str | None:
     punycode, path without dot segments. The order of parameters stays: it can mean something.
     """
     cleaned = _IGNORED_BY_BROWSERS.sub("", url).strip()
+    cleaned = _SCHEME.sub(lambda scheme: scheme[0].lower(), cleaned)
     try:
         target = httpx.URL(base).join(cleaned) if base is not None else httpx.URL(cleaned)
     except (httpx.InvalidURL, ValueError):
