@@ -54,7 +54,7 @@ class Passage(Part, frozen=True, kw_only=True):
 
     `text` is what goes into the prompt. For a source of type `qa`, `question` and `answer` are its
     two halves; otherwise they are empty. `heading` is the path to it within its document
-    ("Delivery > Islands"), `page` counts from 1.
+    ("Delivery > Islands"), `page` counts from 1, `url` is the page of a website.
     """
 
     source_id: str
@@ -66,6 +66,7 @@ class Passage(Part, frozen=True, kw_only=True):
     answer: str = ""
     heading: str = ""
     page: int | None = None
+    url: str | None = None
 
 
 class ChatRequested(Message, frozen=True, kw_only=True, tag="chat.requested.v1"):
@@ -149,6 +150,7 @@ class SourceUsed(Part, frozen=True, kw_only=True):
     relevance: float
     text: str = ""
     page: int | None = None
+    url: str | None = None
 
 
 class Frame(Message, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Literal
 from libs.contracts.calls import Call, Done
 from libs.contracts.message import Message, Part
 
-SourceType = Literal["qa", "text", "file"]
+SourceType = Literal["qa", "text", "file", "website"]
 SourceStatus = Literal["queued", "processing", "ready", "failed"]
 
 
@@ -17,11 +17,51 @@ class FileInfo(Part, frozen=True, kw_only=True):
     size: int
 
 
-class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1"):
-    """Add a source. `qa` needs question and answer, `text` needs text, `file` needs file.
+class CrawlScope(Part, frozen=True, kw_only=True):
+    """Which pages of a site: at most so many (None: as many as are allowed), by their paths.
 
-    The edge has checked, and has stored the file, whose `digest` tells it from others. Answered
-    with the source that has the same content, when the agent has one already.
+    A path that begins with one of `exclude` is left out, and with `include` all that begin with
+    none of these.
+    """
+
+    max_pages: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class Website(Part, frozen=True, kw_only=True):
+    """The address of a page; with `crawl` also other pages of its site."""
+
+    url: str
+    crawl: CrawlScope | None = None
+
+
+class SkippedPage(Part, frozen=True, kw_only=True):
+    """A page that was left out, and why."""
+
+    url: str
+    reason: str
+
+
+class SitePages(Part, frozen=True, kw_only=True):
+    """How far the crawl of a site is: pages read, addresses found, addresses that gave no page.
+
+    `reasons` has the first of the skipped ones, `note` says which limit ended the crawl.
+    """
+
+    fetched: int
+    known: int
+    skipped: int
+    reasons: tuple[SkippedPage, ...] = ()
+    note: str = ""
+
+
+class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1"):
+    """Add a source.
+
+    `qa` needs question and answer, `text` needs text, `file` needs file, `website` needs website.
+    The edge has checked that, and has stored the file, whose `digest` tells it from others.
+    Answered with the source that has the same content, when the agent has one already.
     """
 
     source_id: str
@@ -34,6 +74,7 @@ class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1
     text: str = ""
     file: FileInfo | None = None
     digest: str = ""
+    website: Website | None = None
 
 
 class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
@@ -60,6 +101,8 @@ class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
     file_id: str = ""
     total_chunks: int | None = None
     version: int = 1
+    website: Website | None = None
+    pages: SitePages | None = None
 
 
 class SourceRow(Part, frozen=True, kw_only=True):
@@ -76,6 +119,8 @@ class SourceRow(Part, frozen=True, kw_only=True):
     error: str | None = None
     file: FileInfo | None = None
     total_chunks: int | None = None
+    website: Website | None = None
+    pages: SitePages | None = None
 
 
 class ListSources(Message, frozen=True, kw_only=True, tag="rag.list_sources.v1"):
@@ -112,6 +157,8 @@ class UpdateSource(Message, frozen=True, kw_only=True, tag="rag.update_source.v1
     question: str | None = None
     answer: str | None = None
     text: str | None = None
+    url: str | None = None
+    crawl: CrawlScope | None = None
     file: FileInfo | None = None
     file_id: str = ""
     digest: str = ""
@@ -126,6 +173,13 @@ class DeleteSource(Message, frozen=True, kw_only=True, tag="rag.delete_source.v1
 
 class SourceSubmitted(Message, frozen=True, kw_only=True, tag="sources.submitted.v1"):
     """A source waits for indexing."""
+
+    agent_id: str
+    source_id: str
+
+
+class SourceCrawl(Message, frozen=True, kw_only=True, tag="sources.crawl.v1"):
+    """The pages of a website wait for being fetched."""
 
     agent_id: str
     source_id: str

@@ -7,6 +7,7 @@ chat.cancelled                       live   api → llm
 events.<event>.<id>                  log    all → billing, webhooks, rag, api
 webhooks.deliveries.<endpoint_id>    work   webhooks → webhooks
 sources.submitted                    work   rag → rag
+sources.crawl                        work   rag → rag        a queue of its own, see rag/crawl
 dead.<subject>                       log    what no worker could handle, for an operator
 limits.<key>.<window>                count  api ⇄ api        counters, see services/api/limits.py
 cache.<kind>                         live   api → api        "forget what you know of this"
@@ -24,6 +25,7 @@ CHAT_REQUESTED = "chat.requested"
 CHAT_GROUNDED = "chat.grounded"
 CHAT_CANCELLED = "chat.cancelled"
 SOURCES_SUBMITTED = "sources.submitted"
+SOURCES_CRAWL = "sources.crawl"
 CACHE_INVALIDATED = "cache.invalidated"
 
 
@@ -77,7 +79,7 @@ CHAT = Stream("CHAT", (CHAT_REQUESTED, CHAT_GROUNDED), "work", max_age=10 * MINU
 REPLIES = Stream("REPLIES", ("chat.replies.>",), "log", storage="memory", max_age=10 * MINUTE)
 EVENTS = Stream("EVENTS", ("events.>",), "log", max_age=3 * DAY, dedupe_window=45 * MINUTE)
 DELIVERIES = Stream("DELIVERIES", ("webhooks.deliveries.>",), "work", dedupe_window=HOUR)
-SOURCES = Stream("SOURCES", (SOURCES_SUBMITTED,), "work")
+SOURCES = Stream("SOURCES", (SOURCES_SUBMITTED, SOURCES_CRAWL), "work")
 DEAD = Stream("DEAD", ("dead.>",), "log", max_age=14 * DAY)
 LIMITS = Stream("LIMITS", ("limits.>",), "log", max_age=DAY + HOUR, counter=True)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from os import SEEK_END
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, delete, get, patch, post, put
@@ -16,7 +16,16 @@ from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
 from libs.bus.files import Files
 from libs.contracts import sources as contract
-from libs.contracts.sources import FileInfo, Source, SourceRow, SourceStatus, SourceType
+from libs.contracts.sources import (
+    CrawlScope,
+    FileInfo,
+    SitePages,
+    Source,
+    SourceRow,
+    SourceStatus,
+    SourceType,
+    Website,
+)
 from libs.runtime.ids import new_id
 from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -25,19 +34,42 @@ from services.api.store.agents import Agent
 Title = Annotated[str, msgspec.Meta(max_length=200)]
 Question = Annotated[str, msgspec.Meta(max_length=2_000)]
 Answer = Annotated[str, msgspec.Meta(max_length=20_000)]
+Url = Annotated[str, msgspec.Meta(max_length=2_000)]
 
+
+NEEDED = {"qa": ("question", "answer"), "text": ("title", "text"), "website": ("url",)}
+OPTIONAL = {"website": ("crawl",)}
+CONTENT = {"question", "answer", "text", "url", "crawl"}
 FILE_SUFFIXES = (".pdf", ".docx", ".xlsx", ".csv", ".txt", ".md", ".json", ".html", ".htm")
 MAX_FILE_NAME = 200
 
 
-class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A new source. `qa` needs `question` and `answer`, `text` needs `title` and `text`."""
+PathPrefix = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern="^/")]
+PathPrefixes = Annotated[tuple[PathPrefix, ...], msgspec.Meta(max_length=50)]
 
-    type: Literal["qa", "text"]
+
+class Crawl(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which pages of a site: at most `max_pages`, by what their paths begin with."""
+
+    max_pages: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    include: PathPrefixes = ()
+    exclude: PathPrefixes = ()
+
+
+class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new source.
+
+    `qa` needs `question` and `answer`, `text` needs `title` and `text`, `website` needs `url`: only
+    that page, or with `crawl` its site.
+    """
+
+    type: Literal["qa", "text", "website"]
     title: Title = ""
     question: Question = ""
     answer: Answer = ""
     text: str = ""
+    url: Url = ""
+    crawl: Crawl | None = None
 
 
 class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -47,12 +79,15 @@ class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     question: Question | msgspec.UnsetType = msgspec.UNSET
     answer: Answer | msgspec.UnsetType = msgspec.UNSET
     text: str | msgspec.UnsetType = msgspec.UNSET
+    url: Url | msgspec.UnsetType = msgspec.UNSET
+    crawl: Crawl | msgspec.UnsetType = msgspec.UNSET
 
 
 class SourceView(msgspec.Struct, kw_only=True):
     """A source. It is used in answers once its status is `ready`; `error` says why it failed.
 
     A source that was changed is `queued` again; its former content is used until it is `ready`.
+    A website has a `url`, its `crawl` if asked for, and `pages` as soon as its crawl has begun.
     """
 
     id: str
@@ -65,6 +100,9 @@ class SourceView(msgspec.Struct, kw_only=True):
     error: str | None
     file: FileInfo | None
     total_chunks: int | None
+    url: str | None
+    crawl: CrawlScope | None
+    pages: SitePages | None
 
 
 class UploadFileForm(msgspec.Struct, kw_only=True):
@@ -106,10 +144,11 @@ async def create_source(
         account_id=agent.account_id,
         agent_id=agent.id,
         kind=data.type,
-        title=data.title.strip() or data.question.strip()[:200],
+        title=data.title.strip() or (data.question or data.url).strip()[:200],
         question=data.question.strip(),
         answer=data.answer.strip(),
         text=data.text.strip(),
+        website=website(data),
     )
     return created(command, await bus.call(contract.CREATE_SOURCE, command))
 
@@ -183,15 +222,16 @@ async def replace_file(
 )
 async def update_source(agent: Agent, source_id: str, data: UpdateSource, bus: Bus) -> SourceView:
     """Change a source. Its former content is used until the new one is `ready`."""
-    given = {
+    given: dict[str, Any] = {
         name: value.strip()
         for name, value in msgspec.structs.asdict(data).items()
-        if value is not msgspec.UNSET
+        if isinstance(value, str)
     }
     for name, value in given.items():
         if not value:
             raise InvalidRequest(f"{name} can't be empty.", param=name)
-    command = contract.UpdateSource(agent_id=agent.id, source_id=source_id, **given)
+    crawl = None if data.crawl is msgspec.UNSET else scope_of(data.crawl)
+    command = contract.UpdateSource(agent_id=agent.id, source_id=source_id, crawl=crawl, **given)
     return view(await bus.call(contract.UPDATE_SOURCE, command))
 
 
@@ -254,11 +294,11 @@ async def delete_source(
 
 def check(data: CreateSource) -> None:
     """Check that a source has what its type needs, and nothing else. Raises InvalidRequest."""
-    needed = ("question", "answer") if data.type == "qa" else ("title", "text")
+    needed = NEEDED[data.type]
     for name in needed:
         if not getattr(data, name).strip():
             raise InvalidRequest(f"A source of type {data.type} needs {name}.", param=name)
-    for name in {"question", "answer", "text"} - set(needed):
+    for name in CONTENT - {*needed, *OPTIONAL.get(data.type, ())}:
         if getattr(data, name):
             raise InvalidRequest(f"A source of type {data.type} has no {name}.", param=name)
 
@@ -281,6 +321,18 @@ def created(command: contract.CreateSource, source: Source) -> Response[SourceVi
     return Response(view(source), status_code=201 if source.id == command.source_id else 200)
 
 
+def website(data: CreateSource) -> Website | None:
+    """Return what to read of a site, None for a source of another type."""
+    if data.type != "website":
+        return None
+    return Website(url=data.url.strip(), crawl=scope_of(data.crawl))
+
+
+def scope_of(crawl: Crawl | None) -> CrawlScope | None:
+    """Return which pages of a site to read, None for one page alone."""
+    return msgspec.convert(crawl, CrawlScope | None, from_attributes=True)
+
+
 def view(source: Source | SourceRow) -> SourceView:
     """Return what the API shows of a source."""
     return SourceView(
@@ -294,4 +346,7 @@ def view(source: Source | SourceRow) -> SourceView:
         error=source.error,
         file=source.file,
         total_chunks=source.total_chunks,
+        url=source.website.url if source.website else None,
+        crawl=source.website.crawl if source.website else None,
+        pages=source.pages,
     )

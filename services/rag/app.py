@@ -10,6 +10,10 @@ from libs.runtime.health import Check, answer_probes
 from libs.runtime.mongo import open_mongo, ping_mongo
 from services.rag.confidence import calibration_of
 from services.rag.content import Contents
+from services.rag.crawl.open import open_tools
+from services.rag.crawl.pages import Pages
+from services.rag.crawl.state import SiteStates
+from services.rag.crawl.websites import Crawls, Websites
 from services.rag.embed import open_embedder
 from services.rag.handlers import register
 from services.rag.index import open_index
@@ -31,14 +35,17 @@ async def run() -> AsyncIterator[None]:
         database = await stack.enter_async_context(
             open_mongo(settings.mongo_url, settings.mongo_database)
         )
+        tools = await stack.enter_async_context(open_tools(settings))
         # Opened last, so closed first: running handlers still have what they need.
         bus = await stack.enter_async_context(
             open_bus(settings.nats_url, "rag", settings.nats_replicas)
         )
         store = SourceStore(database)
         await store.create_indexes()
+        pages, states = Pages(database), SiteStates(database)
+        await pages.create_indexes()
         files = await open_files(bus.jetstream, settings.nats_replicas)
-        sources = Sources(store, index, files, bus)
+        sources = Sources(store, index, files, pages, bus, most_pages=settings.max_site_pages)
         register(
             bus,
             Retriever(embedder, index, calibration_of(settings), limits_of(settings)),
@@ -46,14 +53,17 @@ async def run() -> AsyncIterator[None]:
                 store,
                 sources,
                 Contents(files, reading_of(settings)),
+                Websites(states, pages, bus),
                 embedder,
                 index,
                 bus,
                 sizes_of(settings),
             ),
+            Crawls(states, pages, sources, bus, tools),
             sources,
             chat_slots=settings.rag_chat_slots,
             ingest_slots=settings.rag_ingest_slots,
+            crawl_slots=settings.rag_crawl_slots,
         )
         checks: dict[str, Check] = {
             "mongo": partial(ping_mongo, database),

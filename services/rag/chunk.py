@@ -6,6 +6,7 @@ from dataclasses import replace
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from libs.contracts.sources import Source
+from services.rag.crawl.pages import Page
 from services.rag.index.interface import Chunk
 from services.rag.parse.section import Section
 
@@ -28,22 +29,35 @@ def chunks_of_document(
 ) -> list[Chunk]:
     """Return the chunks of a document in order, each within one section; see chunks_of."""
     splitter = MarkdownSplitter(size, overlap=overlap)
-    pieces = (piece for section in sections for piece in _pieces(source, section, splitter))
+    document = _piece(source, 0, "")
+    pieces = (piece for section in sections for piece in _pieces(document, section, splitter))
+    return _numbered(pieces)
+
+
+def chunks_of_site(
+    source: Source, pages: Iterable[Page], *, size: int, overlap: int
+) -> list[Chunk]:
+    """Return the chunks of a website's pages in order, each with its page's title and address."""
+    splitter = MarkdownSplitter(size, overlap=overlap)
+    pieces = (
+        piece
+        for page in pages
+        for section in page.sections
+        for piece in _pieces(
+            replace(_piece(source, 0, ""), title=page.title or source.title, url=page.url),
+            section,
+            splitter,
+        )
+    )
+    return _numbered(pieces)
+
+
+def _numbered(pieces: Iterable[Chunk]) -> list[Chunk]:
     return [replace(piece, number=number) for number, piece in enumerate(pieces)]
 
 
-def _pieces(source: Source, section: Section, splitter: MarkdownSplitter) -> Iterator[Chunk]:
-    found = Chunk(
-        agent_id=source.agent_id,
-        source_id=source.id,
-        version=source.version,
-        number=0,
-        kind=source.kind,
-        title=source.title,
-        heading=section.heading,
-        page=section.page,
-        text="",
-    )
+def _pieces(document: Chunk, section: Section, splitter: MarkdownSplitter) -> Iterator[Chunk]:
+    found = replace(document, heading=section.heading, page=section.page)
     if section.answer:
         text = f"{section.question}\n{section.answer}"
         yield replace(found, text=text, question=section.question, answer=section.answer)

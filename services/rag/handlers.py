@@ -3,6 +3,7 @@
 chat.requested             work   find passages → chat.grounded
 rag.ground                 call   find passages for a message that is being accepted
 sources.submitted          work   index a source
+sources.crawl              work   fetch the pages of a website
 events.agent.deleted.*     work   remove everything of an agent
 rag.create_source … delete_source   calls, see sources.py
 """
@@ -19,9 +20,11 @@ from libs.contracts.sources import (
     GET_SOURCE,
     LIST_SOURCES,
     UPDATE_SOURCE,
+    SourceCrawl,
     SourceSubmitted,
 )
 from libs.runtime.clock import now
+from services.rag.crawl.websites import Crawls
 from services.rag.ingest import Ingestion
 from services.rag.retrieve import Retriever
 from services.rag.sources import Sources
@@ -34,10 +37,12 @@ def register(
     bus: Bus,
     retriever: Retriever,
     ingestion: Ingestion,
+    crawls: Crawls,
     sources: Sources,
     *,
     chat_slots: int,
     ingest_slots: int,
+    crawl_slots: int,
 ) -> None:
     """Subscribe to all of it; nothing arrives before the bus is started."""
     chat = Chat(bus, retriever)
@@ -60,6 +65,16 @@ def register(
         durable="rag_sources_submitted",
         slots=ingest_slots,
         give_up=ingestion.give_up,
+    )
+    work(
+        bus,
+        subjects.SOURCES,
+        subjects.SOURCES_CRAWL,
+        SourceCrawl,
+        crawls.crawl,
+        durable="rag_sources_crawl",
+        slots=crawl_slots,
+        give_up=crawls.give_up,
     )
     work(
         bus,

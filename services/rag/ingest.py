@@ -20,8 +20,9 @@ from libs.bus.work import Delivered
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import Source, SourceSubmitted
 from libs.runtime.clock import now
-from services.rag.chunk import chunks_of, chunks_of_document, embedded_text
+from services.rag.chunk import chunks_of, chunks_of_document, chunks_of_site, embedded_text
 from services.rag.content import Contents
+from services.rag.crawl.websites import Websites
 from services.rag.embed import Embedder
 from services.rag.index.interface import Chunk, Index
 from services.rag.parse.section import Unreadable
@@ -54,6 +55,7 @@ class Ingestion:
         store: SourceStore,
         sources: Sources,
         contents: Contents,
+        websites: Websites,
         embedder: Embedder,
         index: Index,
         bus: Bus,
@@ -62,6 +64,7 @@ class Ingestion:
         self._store = store
         self._sources = sources
         self._contents = contents
+        self._websites = websites
         self._embedder = embedder
         self._index = index
         self._bus = bus
@@ -72,6 +75,8 @@ class Ingestion:
         source_id = job.message.source_id
         found = await self._store.find(source_id)
         if found is not None and not found.deleting:
+            if not await self._websites.are_fetched(found.source):
+                return
             finished = await self._index_version(found)
             found = await self._settle(found, finished=finished)
         if found is None or found.deleting:
@@ -142,6 +147,8 @@ class Ingestion:
         # Cutting a long text takes the processor for a while; answers go on meanwhile.
         if source.kind == "file":
             cutting = partial(chunks_of_document, source, await self._contents.sections(source))
+        elif source.kind == "website":
+            cutting = partial(chunks_of_site, source, await self._websites.pages(source))
         else:
             cutting = partial(chunks_of, source)
         chunks = await asyncio.to_thread(

@@ -84,4 +84,5 @@ def _passage(hit: Hit, relevance: float) -> Passage:
         answer=chunk.answer,
         heading=chunk.heading,
         page=chunk.page,
+        url=chunk.url,
     )

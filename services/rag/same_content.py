@@ -2,6 +2,8 @@
 
 from hashlib import blake2b
 
+import msgspec
+
 from libs.contracts.sources import CreateSource, Source
 
 
@@ -12,7 +14,8 @@ def content_key(source: CreateSource | Source, digest: str) -> str:
     """
     said = blake2b(digest_size=16)
     file = digest if source.kind == "file" else ""
-    for part in (source.kind, source.question, source.answer, source.text, file):
+    site = msgspec.json.encode(source.website).decode()
+    for part in (source.kind, source.question, source.answer, source.text, file, site):
         # White space at the ends and between words makes no difference to a reader.
         said.update(" ".join(part.split()).encode() + b"\0")
     return f"{source.agent_id}/{said.hexdigest()}"

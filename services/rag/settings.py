@@ -1,8 +1,9 @@
 """The settings of rag; every one is an environment variable of the same name in capitals."""
 
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
 from libs.runtime.settings import Settings
 
@@ -72,6 +73,58 @@ class RagSettings(Settings):
         200_000, ge=1, description="Most chunks of an agent, over all of its sources"
     )
 
+    max_site_pages: int = Field(1_000, ge=1, description="Most pages of a website source")
+    max_site_characters: int = Field(
+        20_000_000, ge=1, description="Characters of text after which a crawl ends"
+    )
+    max_site_urls: int = Field(
+        50_000, ge=1, description="Most addresses of a site that a crawl takes note of"
+    )
+    max_page_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, description="Largest page, document or sitemap that is fetched"
+    )
+    max_page_links: int = Field(2_000, ge=1, description="Links of one page that are looked at")
+    max_page_redirects: int = Field(5, ge=0, description="Redirects followed for one page")
+    page_connect_timeout: float = Field(
+        5.0, gt=0, description="Seconds to look up the host and connect, for each of the two"
+    )
+    page_timeout: float = Field(20.0, gt=0, description="Seconds that fetching a page may take")
+    page_retries: int = Field(
+        1, ge=0, description="More tries when a server can't be reached or says to come later"
+    )
+    crawl_seconds: float = Field(
+        1_800.0, gt=0, description="Seconds after which a crawl ends with the pages that it has"
+    )
+    crawl_pages_at_once: int = Field(
+        4, ge=1, description="Pages of one host that a process fetches at the same time"
+    )
+    crawl_delay: float = Field(
+        0.1,
+        ge=0,
+        description="Seconds between two requests to one host; robots.txt can ask for more",
+    )
+    crawl_delay_max: float = Field(
+        10.0, ge=0, description="Longest delay that a site's robots.txt or Retry-After can ask for"
+    )
+    crawl_depth: int = Field(30, ge=1, description="Links from the first page that are followed")
+    crawl_variants: int = Field(
+        100, ge=1, description="Addresses with another query but the same path that are followed"
+    )
+    max_sitemaps: int = Field(50, ge=0, description="Sitemap files of a site that are read")
+    max_sitemap_entries: int = Field(
+        50_000, ge=1, description="Entries of a site's sitemaps that are read"
+    )
+    crawl_user_agent: str = Field(
+        "AlonchatBot/1",
+        pattern=r"^[A-Za-z_-]+(/[!-~]+)?( [ -~]*)?$",
+        description="How crawls name themselves; robots.txt means the part before the slash",
+    )
+    crawl_private_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (),
+        description="Networks beside the internet whose websites may be read, comma separated, "
+        "such as `10.0.0.0/8`",
+    )
+
     retrieval_top_k: int = Field(4, ge=1, le=50, description="Most passages given to the model")
     retrieval_min_relevance: float = Field(
         0.05, ge=0, le=1, description="Passages of a lower relevance are left out"
@@ -101,11 +154,19 @@ class RagSettings(Settings):
     rag_ingest_slots: int = Field(
         2, ge=1, description="Sources that one rag process indexes at the same time"
     )
+    rag_crawl_slots: int = Field(
+        8, ge=1, description="Websites that one rag process crawls at the same time"
+    )
 
     @classmethod
     def for_a_command(cls) -> Self:
         """Read the environment for a command that needs neither the bus nor Mongo."""
         return cls(_env_file=None)  # type: ignore[call-arg]  # an argument of pydantic-settings
+
+    @field_validator("crawl_private_networks", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
     @field_validator("chunk_overlap")
     @classmethod

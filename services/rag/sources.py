@@ -9,6 +9,8 @@ index while the version before goes on answering, see ingest.py.
 
 from typing import Any
 
+import msgspec
+
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
 from libs.bus.files import Files
@@ -27,22 +29,40 @@ from libs.contracts.sources import (
 )
 from libs.contracts.subjects import SOURCES_SUBMITTED
 from libs.runtime.mongo import DuplicateError
+from services.rag.crawl.pages import Pages
+from services.rag.crawl.request import checked
 from services.rag.index.interface import Index
 from services.rag.store import DELETING, SourceStore
 
 NO_SUCH_SOURCE = "This agent has no such source."
 SAID_TWICE = "Another source of this agent has this content."
-CHANGEABLE = {"qa": ("question", "answer"), "text": ("text",), "file": ("file",)}
+CHANGEABLE = {
+    "qa": {"question", "answer"},
+    "text": {"text"},
+    "file": {"file"},
+    "website": {"url", "crawl"},
+}
 MOST_A_PAGE = 200
 
 
 class Sources:
     """The sources of all agents."""
 
-    def __init__(self, store: SourceStore, index: Index, files: Files, bus: Bus) -> None:
+    def __init__(
+        self,
+        store: SourceStore,
+        index: Index,
+        files: Files,
+        pages: Pages,
+        bus: Bus,
+        *,
+        most_pages: int,
+    ) -> None:
         self._store = store
         self._index = index
         self._files = files
+        self._pages = pages
+        self._most_pages = most_pages
         self._bus = bus
 
     async def create(self, request: CreateSource) -> Source:
@@ -50,6 +70,9 @@ class Sources:
 
         So does the same content: what comes back then is the source that the agent has already.
         """
+        if request.website is not None:
+            website = checked(request.website, self._most_pages)
+            request = msgspec.structs.replace(request, website=website)
         while not await self._store.add(request):
             existing = await self._existing(request)
             if existing is not None:
@@ -86,9 +109,8 @@ class Sources:
                 GetSource(agent_id=request.agent_id, source_id=request.source_id)
             )
             try:
-                if await self._store.update(
-                    source, changes(source, request), digest=request.digest
-                ):
+                changed = changes(source, request, self._most_pages)
+                if await self._store.update(source, changed, digest=request.digest):
                     break
             except DuplicateError:
                 raise FaultError("conflict", SAID_TWICE) from None
@@ -146,6 +168,7 @@ class Sources:
         await self._index.delete_agent(agent_id)
         async for file_id in self._store.files_of(agent_id):
             await self._files.delete(file_id)
+        await self._pages.delete_agent(agent_id)
         await self._store.remove_agent(agent_id)
 
     async def _take_out(self, agent_id: str, source_id: str) -> bool:
@@ -157,22 +180,29 @@ class Sources:
         return True
 
     async def clean_up(self, source_id: str) -> None:
-        """Remove chunks and files of a source that is hidden or gone, and then the source."""
+        """Remove what is kept of a source that is hidden or gone, and then the source."""
         await self._index.delete_source(source_id)
         found = await self._store.find(source_id)
         for file_id in found.files if found is not None else ():
             await self._files.delete(file_id)
+        await self._pages.delete_source(source_id)
         await self._store.remove(source_id)
 
 
-def changes(source: Source, request: UpdateSource) -> dict[str, Any]:
+def changes(source: Source, request: UpdateSource, most_pages: int) -> dict[str, Any]:
     """Return what an update changes of a source. Raises FaultError invalid, with the field."""
     named: dict[str, Any] = {
         name: value
-        for name in ("title", "question", "answer", "text", "file")
+        for name in ("title", "question", "answer", "text", "url", "crawl", "file")
         if (value := getattr(request, name)) is not None
     }
     for name in named:
         if name != "title" and name not in CHANGEABLE[source.kind]:
             raise FaultError("invalid", f"A source of type {source.kind} has no {name}.", name)
-    return {**named, "file_id": request.file_id} if request.file is not None else named
+    if "file" in named:
+        named["file_id"] = request.file_id
+    if source.website is not None:
+        other = {name: named.pop(name) for name in ("url", "crawl") if name in named}
+        website = msgspec.structs.replace(source.website, **other)
+        named["website"] = checked(website, most_pages)
+    return named

@@ -15,6 +15,7 @@ import msgspec
 from libs.contracts.sources import CreateSource, FileInfo, Source, SourceRow
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database, DuplicateError
+from services.rag.crawl.site import new_site, pages_of, website_of
 from services.rag.same_content import content_key
 
 DELETING = "deleting"
@@ -80,6 +81,7 @@ class SourceStore:
             "live_version": 0,
             "live_chunks": 0,
             "cut": "",
+            "site": new_site(request.website),
             "total_chunks": None,
             "status": "queued",
             "chunks": 0,
@@ -117,7 +119,7 @@ class SourceStore:
         query: dict[str, Any] = {"agent_id": agent_id, "status": {"$in": _VISIBLE}}
         if cursor is not None:
             query["_id"] = {"$lt": cursor}
-        without_content = {"question": 0, "answer": 0, "text": 0}
+        without_content = {"question": 0, "answer": 0, "text": 0, "site.pages.reasons": 0}
         found = self._sources.find(query, without_content).sort("_id", -1).limit(limit)
         return [_row(document) async for document in found]
 
@@ -134,7 +136,7 @@ class SourceStore:
             source,
             _VISIBLE,
             {
-                **msgspec.to_builtins(change),
+                **_stored(change),
                 "version": source.version + 1,
                 "status": "queued",
                 "chunks": 0,
@@ -263,6 +265,8 @@ def _record(document: dict[str, Any]) -> Record:
         file_id=document["file_id"],
         total_chunks=document["total_chunks"],
         version=document["version"],
+        website=website_of(document["site"]),
+        pages=pages_of(document["site"]),
     )
     return Record(
         source=source,
@@ -273,6 +277,14 @@ def _record(document: dict[str, Any]) -> Record:
         cut=document["cut"],
         files=_files(document),
     )
+
+
+def _stored(change: dict[str, Any]) -> dict[str, Any]:
+    """Return a change of a Source as one of its document."""
+    stored: dict[str, Any] = msgspec.to_builtins(change)
+    if "website" in stored:
+        stored |= {"site.website": stored.pop("website"), "site.pages": None}
+    return stored
 
 
 def _files(document: dict[str, Any]) -> tuple[str, ...]:
@@ -298,4 +310,6 @@ def _row(document: dict[str, Any]) -> SourceRow:
         error=document["error"],
         file=_file(document),
         total_chunks=document["total_chunks"],
+        website=website_of(document["site"]),
+        pages=pages_of(document["site"]),
     )

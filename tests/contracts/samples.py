@@ -45,6 +45,7 @@ PASSAGE = chat.Passage(
     text="Q\nA",
     question="Q",
     answer="A",
+    url="https://shop.example/hours",
 )
 ABOUT: dict[str, Any] = {
     "event_id": "evt_1",
@@ -63,6 +64,10 @@ SOURCE: dict[str, Any] = {
     "updated_at": AT,
     "error": "too long",
 }
+SITE = sources.Website(
+    url="https://shop.example/",
+    crawl=sources.CrawlScope(max_pages=2, include=("/docs",), exclude=("/docs/old",)),
+)
 
 SAMPLES: tuple[Message, ...] = (
     calls.Fault(code="invalid", message="no", param="name"),
@@ -156,8 +161,17 @@ SAMPLES: tuple[Message, ...] = (
         text="T",
         file=sources.FileInfo(name="a.pdf", size=1),
         digest="SHA-256=x",
+        website=SITE,
     ),
     sources.Source(
+        website=SITE,
+        pages=sources.SitePages(
+            fetched=2,
+            known=4,
+            skipped=1,
+            reasons=(sources.SkippedPage(url="https://shop.example/x", reason="not found"),),
+            note="ended at 2 pages",
+        ),
         question="Q",
         answer="A",
         text="T",
@@ -177,12 +191,15 @@ SAMPLES: tuple[Message, ...] = (
         question="Q",
         answer="A",
         text="T",
+        url="https://shop.example/",
+        crawl=SITE.crawl,
         file=sources.FileInfo(name="a.pdf", size=1),
         file_id="file_1",
         digest="SHA-256=x",
     ),
     sources.DeleteSource(agent_id="agent_1", source_id="src_1"),
     sources.SourceSubmitted(agent_id="agent_1", source_id="src_1"),
+    sources.SourceCrawl(agent_id="agent_1", source_id="src_1"),
     webhooks.CreateEndpoint(
         account_id="acc_1",
         agent_id="agent_1",

@@ -15,6 +15,9 @@ from libs.contracts.message import decode
 from libs.contracts.sources import DeleteSource, GetSource, SourceSubmitted
 from libs.runtime.mongo import Database
 from services.rag.content import Contents
+from services.rag.crawl.pages import Pages
+from services.rag.crawl.state import SiteStates
+from services.rag.crawl.websites import Websites
 from services.rag.handlers import Chat
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk, Index
@@ -69,16 +72,20 @@ class AbsentIndex(EmbeddedIndex):
 class Worker:
     """What a rag process is made of, without its subscriptions."""
 
-    def __init__(self, bus: Bus, files: Files, store: SourceStore, index: Index) -> None:
+    def __init__(self, bus: Bus, files: Files, database: Database, index: Index) -> None:
         self.bus = bus
-        self.store = store
+        self.store = store = SourceStore(database)
+        self.pages = Pages(database)
         self.index = index
         self.files = files
-        self.sources = Sources(store, index, files, bus)
+        self.sources = Sources(store, index, files, self.pages, bus, most_pages=1)
+        websites = Websites(SiteStates(database), self.pages, bus)
         self.embedder = HaltingEmbedder()
         sizes = Sizes(chunk=200, overlap=0, batch=BATCH, most=1_000)
         contents = Contents(files, READING)
-        self.ingestion = Ingestion(store, self.sources, contents, self.embedder, index, bus, sizes)
+        self.ingestion = Ingestion(
+            store, self.sources, contents, websites, self.embedder, index, bus, sizes
+        )
 
     async def create(self, agent_id: str) -> SourceSubmitted:
         """Add a source of several batches; return its job."""
@@ -100,11 +107,10 @@ class Worker:
 @pytest.fixture
 async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[Worker]:
     """A worker on real servers and an index of its own."""
-    store = SourceStore(database)
-    await store.create_indexes()
+    await SourceStore(database).create_indexes()
     opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
     async with opening as index:
-        yield Worker(bus, await open_files(bus.jetstream, 1), store, index)
+        yield Worker(bus, await open_files(bus.jetstream, 1), database, index)
 
 
 async def delete_source(worker: Worker, job: SourceSubmitted) -> None:
@@ -176,7 +182,9 @@ async def test_a_deletion_without_the_index_is_a_job(worker: Worker) -> None:
     job = await worker.create("a1")
     worker.embedder.go_on.set()
     await worker.ingestion.ingest(Delivered(job, 1))
-    cut_off = Sources(worker.store, AbsentIndex(), worker.files, worker.bus)
+    cut_off = Sources(
+        worker.store, AbsentIndex(), worker.files, worker.pages, worker.bus, most_pages=1
+    )
     with pytest.raises(ConnectionError):
         await cut_off.delete(DeleteSource(agent_id="a1", source_id=job.source_id))
     assert await worker.store.get("a1", job.source_id) is None

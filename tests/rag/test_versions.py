@@ -37,11 +37,10 @@ ANY = [1.0, 0.0]
 @pytest.fixture
 async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[Worker]:
     """A worker on real servers and an index of its own."""
-    store = SourceStore(database)
-    await store.create_indexes()
+    await SourceStore(database).create_indexes()
     opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
     async with opening as index:
-        yield Worker(bus, await open_files(bus.jetstream, 1), store, index)
+        yield Worker(bus, await open_files(bus.jetstream, 1), database, index)
 
 
 async def found_versions(worker: Worker) -> set[int]:

@@ -28,6 +28,7 @@ class Chunk:
     answer: str = ""
     heading: str = ""
     page: int | None = None
+    url: str | None = None
 
     @property
     def point_id(self) -> str:

@@ -13,7 +13,11 @@ from services.rag.parse.table import ANSWER_NAMES, QUESTION_NAMES
 
 def decoded(path: Path) -> str:
     """Return a file's text, in whatever encoding it is. Raises Unreadable."""
-    content = path.read_bytes()
+    return text_of(path.read_bytes())
+
+
+def text_of(content: bytes) -> str:
+    """Return the text of bytes in an unknown encoding. Raises Unreadable."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
