@@ -285,6 +285,37 @@ async def kept(database: Database) -> int:
     return await database["source_pages"].count_documents({})
 
 
+async def holds(database: Database, pages: int) -> bool:
+    """Whether so many pages are kept."""
+    return await kept(database) == pages
+
+
+async def test_pages_go_with_their_agent(rag: Rag, site: Website, database: Database) -> None:
+    """Deleting an agent leaves no page of its sites, and those of others alone."""
+    site.pages["/"] = page("Home", "Welcome.")
+    await ready(rag, source(site.url()))
+    other = source(site.url())
+    await rag.add_ready([other], "a2")
+    assert await kept(database) == 2
+    await rag.publish(subjects.event("agent.deleted", "a1"), agent_deleted("a1"))
+    await eventually(lambda: holds(database, 1))
+    assert (await rag.ask("a2", "Welcome")).passages
+
+
+async def test_a_server_that_says_to_come_later(
+    crawling: dict[str, str], rag_bus: Rag, site: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked once more, after the time that it names or the longest that is allowed."""
+    assert crawling
+    monkeypatch.setenv("PAGE_RETRIES", "1")
+    monkeypatch.setenv("CRAWL_DELAY_MAX", "1")
+    site.pages["/"] = Answer(status=503, headers={"retry-after": "3600"})
+    async with run():
+        assert "(503)" in await failed(rag_bus, source(site.url()))
+    first, second = [one.at for one in site.asked if one.target == "/"]
+    assert 0.9 < second - first < 30
+
+
 @pytest.mark.parametrize("whole_agent", [False, True])
 async def test_a_deletion_stops_the_crawl(
     rag: Rag, site: Website, database: Database, whole_agent: bool
@@ -373,8 +404,7 @@ async def test_a_killed_crawl_goes_on(
 
 async def test_crawled_anew(rag: Rag, site: Website, database: Database) -> None:
     """What has not changed is not sent again, what is gone goes, what is new comes."""
-    home = page("Home", "Welcome.", "/same", "/changes", "/goes")
-    site.pages["/"] = replace(home, headers={"etag": '"1"'})
+    site.pages["/"] = page("Home", "Welcome.", "/same", "/changes", "/goes")
     site.pages["/same"] = replace(page("Same", "It stays."), headers={"etag": '"2"'})
     site.pages["/changes"] = page("Changes", "The old price is 5.")
     site.pages["/goes"] = page("Goes", "Soon gone.")
@@ -382,7 +412,7 @@ async def test_crawled_anew(rag: Rag, site: Website, database: Database) -> None
     await ready(rag, created)
     site.pages["/changes"] = page("Changes", "The new price is 6.", "/new")
     site.pages["/new"] = page("New", "Just in.")
-    del site.pages["/goes"]
+    site.pages["/"] = page("Home", "Welcome.", "/same", "/changes")
     rag.seen_events.clear()
     again = UpdateSource(agent_id="a1", source_id=created.source_id)
     await rag.bus.call(UPDATE_SOURCE, again)
@@ -392,6 +422,7 @@ async def test_crawled_anew(rag: Rag, site: Website, database: Database) -> None
     assert {url.removeprefix(site.base) for url in found} == {"/", "/same", "/changes", "/new"}
     assert "new price is 6" in found[site.url("/changes")].sections[0].text
     assert found[site.url("/same")].sections[0].text
+    await eventually(lambda: holds(database, 4))
     conditions = {one.target: one.headers.get("if-none-match") for one in site.asked}
     assert (conditions["/same"], conditions["/changes"]) == ('"2"', None)
     grounded = await rag.ask("a1", "What is the price?")

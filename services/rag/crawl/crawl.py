@@ -236,7 +236,9 @@ class Crawl:
         read = await self._reader.read(
             fetched.body, url=fetched.url, suffix=suffix, charset=charset
         )
-        return self._visit_of(known, fetched, read), packed(read.sections)
+        # Packing a long text takes the processor for a while; answers go on meanwhile.
+        text = await asyncio.to_thread(packed, read.sections)
+        return self._visit_of(known, fetched, read), text
 
     def _check_redirect(self, known: Known, url: str) -> None:
         if known.depth and not self._frontier.covers(url):

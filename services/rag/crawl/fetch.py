@@ -14,6 +14,8 @@ from services.rag.crawl.pace import Pace
 from services.rag.crawl.skipped import Skipped, Unreachable
 from services.rag.crawl.urls import normalised, site_of
 
+RETRY_DELAY = 0.5
+"""Seconds before another try, at least."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOTHING: Mapping[str, str] = MappingProxyType({})
 PRIVATE = "It is at a private or local address, which is not fetched."
@@ -105,15 +107,13 @@ class Fetcher:
     async def _patiently(
         self, url: str, delay: float, accept: Accept, headers: Mapping[str, str]
     ) -> Fetched:
-        for retries_left in range(self._limits.retries, -1, -1):
+        for _ in range(self._limits.retries):
             try:
                 return await self._politely(url, delay, accept, headers)
             except Unreachable as error:
-                if not retries_left:
-                    raise
-                wait = max(error.after, delay, 0.5)
+                wait = max(error.after, delay, RETRY_DELAY)
                 await asyncio.sleep(min(wait, self._limits.longest_delay))
-        raise AssertionError("unreachable")
+        return await self._politely(url, delay, accept, headers)
 
     async def _politely(
         self, url: str, delay: float, accept: Accept, headers: Mapping[str, str]
