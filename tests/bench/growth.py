@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
-import pygal  # type: ignore[import-untyped]  # it has no stubs
 import uvloop
 
 from libs.runtime.ids import new_id
-from tests.bench import load, seed, systems
+from tests.bench import load, plot, seed, systems
 from tests.bench.measure import Figures, Scenario, measure
 from tests.bench.processes import cpu_seconds, switches
 from tests.bench.systems import System
@@ -258,16 +257,6 @@ def _say(axis: str, size: int, figures: Figures) -> None:
     print(f"{axis:>12} {size:>9,}: {values}, failed {figures['failed']:.0f}", flush=True)
 
 
-def draw(found: dict[str, dict[int, Figures]], directory: Path) -> None:
-    """Write one small plot an axis."""
-    for axis, sizes in found.items():
-        chart = pygal.Line(title=axis, js=(), height=300, width=500)
-        chart.x_labels = [f"{size:,}" for size in sizes]
-        for figure in SHOWN:
-            chart.add(figure, [figures.get(figure) for figures in sizes.values()])
-        chart.render_to_file(str(directory / f"growth-{axis.replace(' ', '-')}.svg"))
-
-
 async def run(names: list[str], most: int) -> dict[str, dict[int, Figures]]:
     """Measure the axes that are named, one after another."""
     found = {name: await along(name, most) for name in names if name in AXES}
@@ -291,7 +280,7 @@ def main() -> None:
     kept = options.out / "growth.json"
     before = json.loads(kept.read_text()) if kept.exists() else {}
     kept.write_text(json.dumps(before | found, indent=1))
-    draw(found, options.out)
+    plot.draw_growth(found, options.out)
 
 
 if __name__ == "__main__":

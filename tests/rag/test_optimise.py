@@ -236,7 +236,7 @@ async def test_kill_9_at_any_time_loses_nothing(tmp_path: Path) -> None:
     """However often a writing, optimising process is killed, all that it acknowledged is there."""
     moments = random.Random(5)
     last, replaced = -1, set()
-    for _ in range(12):
+    for _ in range(8):
         last = await killed_writer(tmp_path, last + 1, seconds=moments.uniform(0.1, 2.5))
         pointer = tmp_path / "c.live"
         replaced |= {pointer.read_text()} if pointer.exists() else set()
