@@ -96,6 +96,8 @@ def main() -> None:
         recorded = json.loads(RECORDED.read_text())
         print(ratios.table(values))
         print("\n".join(ratios.moved(recorded, values)) or "Nothing moved by more than a tenth.")
+        if missing := recorded.keys() - values.keys():
+            print(f"Not measured here: {', '.join(sorted(missing))}.")
         return
     result = report.result(records, options.out / "peers") | {"ratios": values}
     (options.out / "bench.json").write_text(json.dumps(result, indent=1))

@@ -47,7 +47,7 @@ async def chunks(stack: Stack, agent_id: str, count: int, sources: int = 100) ->
     await index(stack.directory, agent_id, count, sources)
     stack.restart("rag")
     await stack.ready()
-    if count >= RagSettings.for_a_command().index_optimise_every:
+    if 0 < RagSettings.for_a_command().index_optimise_every <= count:
         await _optimised(stack.directory / "index")
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import qdrant_edge as edge
@@ -43,7 +44,8 @@ def main(parent: int, source: Path, copy: Path) -> None:
 def _end_with(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        Path("/proc/self/oom_score_adj").write_text("1000")  # memory is short: this one goes
+        with suppress(OSError):  # not everywhere may this be said
+            Path("/proc/self/oom_score_adj").write_text("1000")  # memory is short: this one goes
     if os.getppid() != parent:  # it ended before we could ask
         sys.exit("the process that asked for it is gone")
 
