@@ -167,19 +167,24 @@ class Stack:
 
 @asynccontextmanager
 async def running(
-    directory: Path, *, one_process: bool = False, replicas: int = 1, **env: str
+    directory: Path,
+    *,
+    one_process: bool = False,
+    replicas: int = 1,
+    qdrant: bool = False,
+    **env: str,
 ) -> AsyncIterator[Stack]:
     """Start everything on a directory, hand it over when ready, stop everything.
 
-    With `replicas` there are so many processes of each service, and a Qdrant server of ours: the
-    embedded index is for one process.
+    With `replicas` there are so many processes of each service, and, as with `qdrant`, a Qdrant
+    server of ours: the embedded index is for one process.
     """
     # Servers of its own: what a killed service leaves on them must not meet another test.
     servers = {
         "nats": Killable(embedded.nats(directory / "nats")),
         "mongo": Killable(embedded.mongo(directory / "mongo")),
     }
-    if replicas > 1:
+    if qdrant or replicas > 1:
         servers["qdrant"] = Killable(qdrant_server.described(directory / "qdrant"))
     names = _names(replicas) if not one_process else {"all": []}
     apis = [name for name in names if name.startswith(("api", "all"))]

@@ -24,6 +24,12 @@ class RagSettings(Settings):
     index_flush_seconds: float = Field(
         10.0, gt=0, description="Seconds between two flushes of the embedded index"
     )
+    index_optimise_every: int = Field(
+        20_000,
+        ge=0,
+        description="Chunks added to the embedded index until it is optimised beside the service "
+        "(memory for 9 kB a chunk, 3 times its disk space); 0 never does",
+    )
 
     embeddings_base_url: str = Field(
         "", description="OpenAI-compatible server for embeddings; without it the bundled model runs"

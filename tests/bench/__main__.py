@@ -95,7 +95,11 @@ def main() -> None:
     if options.quick:
         recorded = json.loads(RECORDED.read_text())
         print(ratios.table(values))
-        print("\n".join(ratios.moved(recorded, values)) or "Nothing moved by more than a tenth.")
+        moved = ratios.moved(recorded, values)
+        print("Elsewhere than recorded, by more than the tenth by which runs of one code differ:")
+        print("\n".join(moved) or "nothing")
+        if missing := recorded.keys() - values.keys():
+            print(f"Not measured here: {', '.join(sorted(missing))}.")
         return
     result = report.result(records, options.out / "peers") | {"ratios": values}
     (options.out / "bench.json").write_text(json.dumps(result, indent=1))

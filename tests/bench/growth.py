@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import statistics
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -10,19 +11,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
-import pygal  # type: ignore[import-untyped]  # it has no stubs
 import uvloop
 
 from libs.runtime.ids import new_id
-from tests.bench import load, seed, systems
+from tests.bench import load, plot, seed, systems
 from tests.bench.measure import Figures, Scenario, measure
+from tests.bench.processes import cpu_seconds, switches
 from tests.bench.systems import System
 from tests.stack import Stack
 
 ONE = Scenario("1 stream", 1, seconds=4)
 MANY = Scenario("64 streams", 64, seconds=5)
 WARM_UP = Scenario("warm-up", 16, seconds=2)
-SHOWN = ("first_ms_p50", "total_ms_p50", "answers_per_s")
+SHOWN = ("first_ms_p50", "total_ms_p50", "answers_per_s", "cpu_s_per_1000")
+OWN_ENDPOINTS = 10
+"""As many as an agent may have."""
+
+EVENTS = ["message.received", "message.sent"]
+QUIET = 0.15
+"""CPU seconds in a second, over all processes, of a system that has nothing to do."""
+
+SETTLED_IN = 120
+"""Seconds after which it is measured in any case."""
 
 
 @dataclass
@@ -33,6 +43,8 @@ class Grown:
     stack: Stack
     size: int = 0
     conversation_id: str = ""
+    receiver: str = ""
+    """Where webhooks may be sent."""
 
 
 async def turns(grown: Grown, size: int) -> None:
@@ -82,26 +94,48 @@ async def messages(grown: Grown, size: int) -> None:
     await seed.copies(grown.stack, "conversations", (size - grown.size) // 2, conversation)
 
 
+async def endpoints(grown: Grown, size: int) -> None:
+    """Webhook endpoints: ten of the agent that is asked, the others of other agents."""
+    own = range(grown.size, min(size, OWN_ENDPOINTS))
+    path = grown.system.path.removesuffix("/chat") + "/webhooks"
+    async with httpx.AsyncClient(base_url=grown.stack.url, timeout=60) as http:
+        for number in own:
+            webhook = {"name": f"w{number}", "endpoint_url": grown.receiver, "events": EVENTS}
+            created = await http.post(path, headers=grown.system.headers, json=webhook)
+            created.raise_for_status()
+
+    def endpoint(document: seed.Document, _: int) -> seed.Document:
+        return document | {"_id": new_id("we"), "agent_id": new_id("agent")}
+
+    others = size - max(grown.size, OWN_ENDPOINTS)
+    await seed.copies(grown.stack, "webhook_endpoints", max(0, others), endpoint)
+
+
 AXES = {
     "turns": (turns, (0, 20, 200, 2_000)),
     "chunks": (chunks, (100, 1_000, 10_000, 100_000, 500_000)),
     "agents": (agents, (0, 1_000, 10_000)),
     "messages": (messages, (0, 10_000, 100_000, 1_000_000)),
+    "endpoints": (endpoints, (0, 1, 10, 1_000, 10_000)),
 }
 OPEN_STREAMS = (0, 100, 500, 1_000)
 REPLICAS = (1, 2, 4)
 
 
 @asynccontextmanager
-async def grown_system(*, replicas: int = 1, first_chunks: int = 100) -> AsyncIterator[Grown]:
+async def grown_system(
+    *, replicas: int = 1, first_chunks: int = 100, qdrant: bool = False
+) -> AsyncIterator[Grown]:
     """Start a system of its own for one axis."""
     async with AsyncExitStack() as exits:
         directory = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="growth-")))
         model = exits.enter_context(systems.upstream(directory))
-        starting = systems.ours(directory / "data", model, chunks=first_chunks, replicas=replicas)
+        starting = systems.ours(
+            directory / "data", model, chunks=first_chunks, replicas=replicas, qdrant=qdrant
+        )
         system, stack = await exits.enter_async_context(starting)
         await measure(system, WARM_UP)
-        yield Grown(system, stack)
+        yield Grown(system, stack, receiver=exits.enter_context(systems.receiver(directory)))
 
 
 async def along(name: str, most: int) -> dict[int, Figures]:
@@ -115,6 +149,7 @@ async def along(name: str, most: int) -> dict[int, Figures]:
                 grown.system.pids = grown.stack.pids  # what was stopped for it runs anew
             grown.size = size
             await measure(grown.system, WARM_UP)
+            await _settle(grown.system)
             found[size] = await _both(grown.system)
             _say(name, size, found[size])
     return found
@@ -136,23 +171,76 @@ async def with_open_streams() -> dict[int, Figures]:
 
 
 async def with_replicas() -> dict[int, Figures]:
-    """Measure with so many processes of each service, asked in turn."""
+    """Measure with so many processes of each service, asked in turn.
+
+    All with a Qdrant server of ours, which replicas need: else one process of each would be
+    measured with another index, and the difference be taken for that of the replicas.
+    """
     found: dict[int, Figures] = {}
     for size in REPLICAS:
-        async with grown_system(replicas=size, first_chunks=0) as grown:
+        async with grown_system(replicas=size, first_chunks=0, qdrant=True) as grown:
             ports = list(grown.stack.ports.values())
-            shares = [replace(grown.system, port=port) for port in ports]
-            share = replace(MANY, clients=MANY.clients // size)
-            figures = await asyncio.gather(*(measure(one, share) for one in shares))
-            together = figures[0] | {"answers_per_s": sum(f["answers_per_s"] for f in figures)}
-            found[size] = together
-            _say("replicas", size, together)
+            await _over_all(grown.system, ports, WARM_UP)
+            await _settle(grown.system)
+            found[size] = await _over_all(grown.system, ports, MANY)
+            _say("replicas", size, found[size])
+            print(_by_service(found[size]), flush=True)
     return found
+
+
+async def _over_all(system: System, ports: list[int], scenario: Scenario) -> Figures:
+    """Measure with the clients spread over all ports; CPU is of all processes for all answers."""
+    share = replace(scenario, clients=scenario.clients // len(ports))
+    begun = {name: (cpu_seconds(pid), switches(pid)) for name, pid in system.pids.items()}
+    shares = [replace(system, port=port, pids={}) for port in ports]
+    parts = await asyncio.gather(*(measure(one, share) for one in shares))
+    together: Figures = {
+        name: sum(part[name] for part in parts) for name in ("answers_per_s", "failed", "inexact")
+    } | {name: statistics.fmean(part[name] for part in parts) for name in SHOWN[:2]}
+    thousands = together["answers_per_s"] * scenario.seconds / 1000
+    for name, (cpu, switched) in begun.items():
+        pid, service = system.pids[name], name.partition("-")[0]
+        for figure, value in (
+            (f"cpu_{service}", cpu_seconds(pid) - cpu),
+            ("cpu_s_per_1000", cpu_seconds(pid) - cpu),
+            (f"switches_{service}", switches(pid) - switched),
+        ):
+            together[figure] = together.get(figure, 0.0) + value / thousands
+    return together
+
+
+def _by_service(figures: Figures) -> str:
+    names = [name.removeprefix("cpu_") for name in figures if name.startswith("cpu_")]
+    return "\n".join(
+        f"{name:>22}: {figures[f'cpu_{name}']:6.2f} s of CPU for 1,000 answers, "
+        f"{figures[f'switches_{name}'] / 1000:6.1f} context switches for one"
+        for name in names
+        if f"switches_{name}" in figures
+    )
 
 
 async def _both(system: System) -> Figures:
     one, many = await measure(system, ONE), await measure(system, MANY)
-    return one | {"answers_per_s": many["answers_per_s"], "failed": one["failed"] + many["failed"]}
+    before = _cpu(system)
+    await _settle(system)
+    afterwards = {"answers": many["answers_per_s"] * MANY.seconds, "cpu_s": _cpu(system) - before}
+    figures = {name: many[name] for name in ("answers_per_s", "cpu_s_per_1000")}
+    figures["cpu_s_per_1000"] += 1000 * afterwards["cpu_s"] / afterwards["answers"]
+    return one | figures | {"failed": one["failed"] + many["failed"]}
+
+
+async def _settle(system: System) -> None:
+    """Wait until what the last answers set off is done: events, and what is sent for them."""
+    used = _cpu(system)
+    for _ in range(SETTLED_IN):
+        await asyncio.sleep(1)
+        before, used = used, _cpu(system)
+        if used - before < QUIET:
+            return
+
+
+def _cpu(system: System) -> float:
+    return sum(cpu_seconds(pid) for pid in system.pids.values())
 
 
 async def _keep_open(system: System, count: int) -> None:
@@ -167,16 +255,6 @@ async def _keep_open(system: System, count: int) -> None:
 def _say(axis: str, size: int, figures: Figures) -> None:
     values = ", ".join(f"{name} {figures[name]:.4g}" for name in SHOWN if name in figures)
     print(f"{axis:>12} {size:>9,}: {values}, failed {figures['failed']:.0f}", flush=True)
-
-
-def draw(found: dict[str, dict[int, Figures]], directory: Path) -> None:
-    """Write one small plot an axis."""
-    for axis, sizes in found.items():
-        chart = pygal.Line(title=axis, js=(), height=300, width=500)
-        chart.x_labels = [f"{size:,}" for size in sizes]
-        for figure in SHOWN:
-            chart.add(figure, [figures.get(figure) for figures in sizes.values()])
-        chart.render_to_file(str(directory / f"growth-{axis.replace(' ', '-')}.svg"))
 
 
 async def run(names: list[str], most: int) -> dict[str, dict[int, Figures]]:
@@ -202,7 +280,7 @@ def main() -> None:
     kept = options.out / "growth.json"
     before = json.loads(kept.read_text()) if kept.exists() else {}
     kept.write_text(json.dumps(before | found, indent=1))
-    draw(found, options.out)
+    plot.draw_growth(found, options.out)
 
 
 if __name__ == "__main__":

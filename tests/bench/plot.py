@@ -1,10 +1,16 @@
-"""The measured figures as pictures."""
+"""The measured figures as pictures. `python -m tests.bench.plot DIRECTORY` draws those in .bench.
 
+`make bench-plots` writes the ones that docs/performance.md shows.
+"""
+
+import argparse
+import json
 from pathlib import Path
 
 import pygal  # type: ignore[import-untyped]  # it has no stubs
 from pygal.style import CleanStyle  # type: ignore[import-untyped]
 
+from tests.bench.measure import Figures
 from tests.bench.report import Record, median
 
 CHARTS = {
@@ -16,6 +22,12 @@ CHARTS = {
         ("10 slow", "100 slow", "500 slow", "2000 slow"),
     ),
     "cpu": ("CPU seconds for 1,000 answers", "cpu_s_per_1000", ("16 streams", "64 streams")),
+}
+
+
+GROWTH = {
+    "first-token": ("first token of 1 stream, ms", "first_ms_p50"),
+    "answers": ("answers a second, 64 streams", "answers_per_s"),
 }
 
 
@@ -31,3 +43,38 @@ def draw(records: list[Record], directory: Path) -> None:
             for system in systems:
                 chart.add(system, [median(records, system, each, figure) for each in measured])
             chart.render_to_file(str(directory / f"{name}.svg"))
+
+
+def draw_growth(found: dict[str, dict[int, Figures]], directory: Path) -> None:
+    """Write up to two small SVGs an axis."""
+    for axis, sizes in found.items():
+        for name, (title, figure) in GROWTH.items():
+            measured = [figures.get(figure) for figures in sizes.values()]
+            if any(measured):
+                chart = pygal.Bar(
+                    title=f"{axis}: {title}", style=CleanStyle, js=(), width=500, height=300
+                )
+                chart.show_legend = False
+                chart.x_labels = [f"{int(size):,}" for size in sizes]
+                chart.add(title, measured)
+                kept = directory / f"growth-{axis.replace(' ', '-')}-{name}.svg"
+                chart.render_to_file(str(kept))
+
+
+def main() -> None:
+    """Draw what was measured last, without measuring."""
+    parser = argparse.ArgumentParser(description="Draw the figures that were measured last")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--kept", type=Path, default=Path(".bench"), help="where the figures are")
+    options = parser.parse_args()
+    options.directory.mkdir(parents=True, exist_ok=True)
+    bench, growth = options.kept / "bench.json", options.kept / "growth.json"
+    if bench.exists():
+        kept = json.loads(bench.read_text())["records"]
+        draw([Record(**record) for record in kept], options.directory)
+    if growth.exists():
+        draw_growth(json.loads(growth.read_text()), options.directory)
+
+
+if __name__ == "__main__":
+    main()

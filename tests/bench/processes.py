@@ -17,6 +17,17 @@ def megabytes(pid: int) -> float:
     return sum(_own_memory(one) for one in _family(pid)) / MEGABYTE
 
 
+def switches(pid: int) -> int:
+    """Return how often a process and its children, with all threads, gave up a core or lost it."""
+    return sum(
+        int(line.split()[1])
+        for one in _family(pid)
+        for status in Path(f"/proc/{one}/task").glob("*/status")
+        for line in status.read_text().splitlines()
+        if "ctxt_switches" in line
+    )
+
+
 def _own_cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK

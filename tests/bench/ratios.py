@@ -21,6 +21,10 @@ class Ratio:
         """Whether a measured ratio keeps the promise."""
         return value >= self.wanted if self.better == "more" else value <= self.wanted
 
+    def direction(self, before: float, now: float) -> str:
+        """Say whether a ratio became better or worse."""
+        return "better" if (now > before) == (self.better == "more") else "worse"
+
 
 def _plain(scenario: str, figure: str) -> Callable[[list[Record]], float | None]:
     def ratio(records: list[Record]) -> float | None:
@@ -81,7 +85,10 @@ def table(values: dict[str, float]) -> str:
 def moved(recorded: dict[str, float], values: dict[str, float], least: float = 0.1) -> list[str]:
     """Say which ratios are elsewhere than recorded, by more than a tenth unless told."""
     return [
-        f"{name}: {recorded[name]:.2f}x recorded, {value:.2f}x now"
-        for name, value in values.items()
-        if name in recorded and abs(value / recorded[name] - 1) > least
+        f"{ratio.name}: {recorded[ratio.name]:.2f}x recorded, {values[ratio.name]:.2f}x now, "
+        f"{ratio.direction(recorded[ratio.name], values[ratio.name])}"
+        for ratio in RATIOS
+        if ratio.name in recorded
+        and ratio.name in values
+        and abs(values[ratio.name] / recorded[ratio.name] - 1) > least
     ]

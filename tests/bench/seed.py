@@ -16,8 +16,12 @@ from services.rag.index.embedded import open_embedded_index
 from services.rag.index.interface import Chunk
 from services.rag.settings import RagSettings
 from tests.stack import Stack
+from tests.waiting import eventually
 
 BATCH = 2_000
+OPTIMISED_IN = 1_800.0
+"""Seconds. Half a million chunks take some minutes."""
+
 WORDS = [
     "order",
     "ship",
@@ -43,6 +47,23 @@ async def chunks(stack: Stack, agent_id: str, count: int, sources: int = 100) ->
     await index(stack.directory, agent_id, count, sources)
     stack.restart("rag")
     await stack.ready()
+    if 0 < RagSettings.for_a_command().index_optimise_every <= count:
+        await _optimised(stack.directory / "index")
+
+
+async def _optimised(directory: Path) -> None:
+    """Wait until rag has replaced its index by an optimised copy, and removed what it was."""
+    before = set(_directories(directory))
+
+    async def replaced() -> bool:
+        now = _directories(directory)
+        return len(now) == 1 and not before & set(now)
+
+    await eventually(replaced, timeout=OPTIMISED_IN)
+
+
+def _directories(directory: Path) -> list[Path]:
+    return [path for path in directory.iterdir() if path.is_dir()]
 
 
 async def index(directory: Path, agent_id: str, count: int, sources: int = 100) -> None:
@@ -60,6 +81,8 @@ async def index(directory: Path, agent_id: str, count: int, sources: int = 100) 
             numbers = range(first, min(first + BATCH, count))
             batch = [_chunk(rng, agent_id, number, sources) for number in numbers]
             await opened.put(batch, numbers_of.normal(size=(len(batch), DIMENSIONS)).tolist())
+        for source in range(min(sources, count)):
+            await opened.reveal(agent_id, f"src_{agent_id}_{source}", 1)
 
 
 def _chunk(rng: random.Random, agent_id: str, number: int, sources: int) -> Chunk:

@@ -108,6 +108,16 @@ def upstream(directory: Path) -> Iterator[System]:
 
 
 @contextmanager
+def receiver(directory: Path) -> Iterator[str]:
+    """Start what receives webhooks; its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.peers.receiver", str(port)]
+    with process(command, directory / "receiver.log") as one:
+        until_it_answers(port, "/", one)
+        yield f"http://127.0.0.1:{port}/"
+
+
+@contextmanager
 def proxy(directory: Path, model: System) -> Iterator[System]:
     """(b) A pass-through proxy before it."""
     port = free_port()
@@ -176,12 +186,22 @@ def litellm(directory: Path, model: System, environment: Path) -> Iterator[Syste
 
 @asynccontextmanager
 async def ours(
-    directory: Path, model: System, *, chunks: int = CHUNKS, replicas: int = 1
+    directory: Path,
+    model: System,
+    *,
+    chunks: int = CHUNKS,
+    replicas: int = 1,
+    qdrant: bool = False,
 ) -> AsyncIterator[tuple[System, Stack]]:
     """(e) All five services as processes of their own on the embedded servers."""
     base = f"http://127.0.0.1:{model.port}/v1"
     async with running(
-        directory, replicas=replicas, LLM_BASE_URL=base, LLM_API_KEY="bench", LLM_MODEL=MODEL
+        directory,
+        replicas=replicas,
+        qdrant=qdrant,
+        LLM_BASE_URL=base,
+        LLM_API_KEY="bench",
+        LLM_MODEL=MODEL,
     ) as stack:
         key = await stack.account(credits=1_000_000_000)
         async with httpx.AsyncClient(base_url=stack.url, timeout=60) as plain:

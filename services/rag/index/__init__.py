@@ -33,6 +33,7 @@ async def open_index(settings: RagSettings, dimensions: int) -> AsyncIterator[In
             collection=settings.index_collection,
             dimensions=dimensions,
             flush_seconds=settings.index_flush_seconds,
+            optimise_every=settings.index_optimise_every,
         )
         async with embedded as index:
             yield index
