@@ -38,7 +38,9 @@ def roots(word: str) -> Iterator[str]:
     """Yield what the word may be derived from, those with the fewest affixes removed first."""
     seen, level = {word}, [word]
     for _ in range(MOST_AFFIXES):
-        shorter = [stem for longer in level for stem in _less(longer) if len(stem) >= _SHORTEST_ROOT]
+        shorter = [
+            stem for longer in level for stem in _less(longer) if len(stem) >= _SHORTEST_ROOT
+        ]
         level = [stem for stem in dict.fromkeys(shorter) if stem not in seen]
         seen.update(level)
         yield from level

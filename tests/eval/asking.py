@@ -103,10 +103,14 @@ class Agents:
         self._retriever = retriever
         self._watch = watch
 
+    async def scores(self, business: Business, question: Question) -> list[tuple[float, bool]]:
+        """Return the score of each chunk that is found, best first, and whether it answers."""
+        found = await self._retriever.find(_ground(business, question))
+        return [(one.score, _answers(one.hit.chunk, question)) for one in found]
+
     async def ask(self, business: Business, question: Question) -> Answered:
         """Ask as the edge does, and see which passages are right."""
-        history = tuple(Exchange(question=t.question, answer=t.answer) for t in question.history)
-        asked = Ground(agent_id=business.name, question=question.question, history=history)
+        asked = _ground(business, question)
         self._watch.ms.clear()
         started = time.perf_counter()
         found = await self._retriever.ground(asked)
@@ -117,7 +121,12 @@ class Agents:
         return Answered(business.name, question, right, found.confidence, dict(ms))
 
 
-def _answers(passage: Passage, question: Question) -> bool:
+def _ground(business: Business, question: Question) -> Ground:
+    history = tuple(Exchange(question=t.question, answer=t.answer) for t in question.history)
+    return Ground(agent_id=business.name, question=question.question, history=history)
+
+
+def _answers(passage: Passage | Chunk, question: Question) -> bool:
     if passage.source_id.partition("/")[2] not in question.answered_by:
         return False
     said = " ".join(f"{passage.question} {passage.answer} {passage.text}".split())
