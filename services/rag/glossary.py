@@ -12,6 +12,8 @@ from importlib.resources import files
 from services.rag.tagalog import ENGLISH_VERB, roots
 
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*|d2", re.IGNORECASE)
+_LONGEST = 40
+"""Letters; nothing longer is a word."""
 _REMEMBERED = 50_000
 """Words whose English is remembered: the vocabulary of many agents."""
 
@@ -30,7 +32,7 @@ def in_english(text: str) -> str:
 
 def _replaced(found: re.Match[str]) -> str:
     word = found[0].lower()
-    english = _english(word)
+    english = _english(word) if len(word) <= _LONGEST else word
     return found[0] if english == word else english
 
 

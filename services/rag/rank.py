@@ -9,9 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.rag.index.interface import Hit
+from services.rag.words import Words
 
 WORDS_WEIGHT = 0.15
 """What sharing all words of the question is worth, as a cosine."""
+CODES_WEIGHT = 0.3
+"""What sharing its product codes is worth beside that: a vector hardly tells one from another."""
 SAME_TEXT = 0.9
 """Share of their words that two passages have in common which say the same."""
 
@@ -27,14 +30,15 @@ class Ranked:
     score: float
 
 
-def ranked(hits: Sequence[Hit], words: Sequence[int]) -> list[Ranked]:
+def ranked(hits: Sequence[Hit], words: Words) -> list[Ranked]:
     """Return the hits for a question of these words, best first."""
-    weights = _rarity(hits, words)
+    weights = _rarity(hits, words.all)
     total = sum(weights.values())
 
     def score(hit: Hit) -> float:
         shared = sum(weight for word, weight in weights.items() if word in hit.words)
-        return hit.score + WORDS_WEIGHT * (shared / total if total else 0.0)
+        codes = len(words.codes & hit.words) / len(words.codes) if words.codes else 0.0
+        return hit.score + WORDS_WEIGHT * (shared / total if total else 0.0) + CODES_WEIGHT * codes
 
     return sorted((Ranked(hit, score(hit)) for hit in hits), key=lambda one: -one.score)
 

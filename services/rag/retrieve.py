@@ -60,7 +60,7 @@ class Retriever:
     async def _search(self, agent_id: str, question: str) -> list[Ranked]:
         vector = await self._embedder.embed_question(question)
         words = words_of_question(question)
-        hits = await self._index.search(agent_id, vector, words, self._limits.candidates)
+        hits = await self._index.search(agent_id, vector, words.all, self._limits.candidates)
         return ranked(hits, words)
 
     def _confidence(self, found: list[Ranked]) -> float:

@@ -18,6 +18,7 @@ _PREFIXES = (
     *("makipag", "nakipag", "pakiki", "paki", "maki", "naki", "makiki", "nakiki"),
     *("maka", "naka", "makaka", "nakaka", "maipa", "naipa", "mai", "nai", "maii", "naii"),
     *("ma", "na", "ka", "ika", "i", "ini", "ii", "pinaka", "napaka", "taga", "tag", "tig"),
+    *("mam", "nam", "pam", "ipam", "man", "nan", "pan", "ipan"),
     *("mang", "nang", "pang", "ipang", "kapag", "pagka", "magka", "nagka", "nagkaka", "magkaka"),
 )
 # These swallow the first consonant of the root: mang + bili = mamili.

@@ -6,6 +6,7 @@ sparse vector of Qdrant is made of, embedded or on a server.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import qdrant_edge as edge
 
@@ -17,6 +18,7 @@ AVERAGE_WORDS = 60.0
 _encoder = edge.Bm25(edge.Bm25Config(language="english", avg_len=AVERAGE_WORDS))
 # "PB-30K" is found by "pb30k" as well, "Wi-Fi" by "wifi".
 _JOINED = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)+")
+_CODE = re.compile(r"(?<![\w-])(?:[a-z]+\d\w*|\d{5,})(?![\w-])", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[-/.]")
 
 
@@ -25,9 +27,22 @@ def words_of_passage(text: str) -> edge.SparseVector:
     return _encoder.embed_document(_prepared(text))
 
 
-def words_of_question(text: str) -> list[int]:
-    """Return the words of a question, each once; those that every text has are left out."""
-    return list(_encoder.embed_query(_prepared(text)).indices)
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a question, each once, and those of them that are codes ("PB-30K", "E21")."""
+
+    all: tuple[int, ...]
+    codes: frozenset[int] = frozenset()
+
+
+def words_of_question(text: str) -> Words:
+    """Return the words of a question; those that every text has are left out."""
+    prepared = _prepared(text)
+    return Words(tuple(_numbers(prepared)), frozenset(_numbers(" ".join(_CODE.findall(prepared)))))
+
+
+def _numbers(text: str) -> list[int]:
+    return _encoder.embed_query(text).indices
 
 
 def _prepared(text: str) -> str:

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from services.rag.settings import RagSettings
 from tests.eval import figures, plot, report
@@ -54,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     halves: tuple[Half, ...] = (options.half,) if options.half else ("dev", "test")
     answered = asyncio.run(ask_all(options.sets, halves))
-    result = {
+    result: dict[str, Any] = {
         half: {"styles": figures.figures_by_style(each), "latency": figures.latencies(each)}
         for half, each in answered.items()
         if each

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 from qdrant_client import AsyncQdrantClient
 
 from libs.runtime.ids import new_id
@@ -17,6 +18,7 @@ from libs.runtime.settings import SettingsError
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk, Index
 from services.rag.index.server import ServerIndex, ensure_collection, open_server_index
+from services.rag.words import words_of_question
 
 # The in-memory server has no payload indexes and says so; the real one has.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
@@ -70,7 +72,7 @@ async def test_nearest_comes_first_with_its_cosine(index: Index) -> None:
     """The best match is first, its score is the cosine, and the chunk comes back as it was."""
     first, second = chunk(number=0, text="silangan"), chunk(number=1, text="hilaga ☀")
     await index.put([first, second], [EAST, NORTH])
-    hits = await index.search("a1", BETWEEN, limit=5)
+    hits = await index.search("a1", BETWEEN, [], limit=5)
     assert [hit.chunk for hit in hits] == [first, second]
     assert [hit.score for hit in hits] == pytest.approx([0.8, 0.6], abs=1e-5)
 
@@ -78,19 +80,42 @@ async def test_nearest_comes_first_with_its_cosine(index: Index) -> None:
 async def test_search_stays_within_the_agent(index: Index) -> None:
     """Another agent's better match is not found, not even to fill the limit."""
     await index.put([chunk(agent="a1"), chunk("s2", agent="a2")], [NORTH, EAST])
-    hits = await index.search("a1", EAST, limit=5)
+    hits = await index.search("a1", EAST, [], limit=5)
     assert [hit.chunk.agent_id for hit in hits] == ["a1"]
 
 
 async def test_limit_is_kept(index: Index) -> None:
     """No more hits come back than asked for."""
     await index.put([chunk(number=number) for number in range(5)], [EAST] * 5)
-    assert len(await index.search("a1", EAST, limit=2)) == 2
+    assert len(await index.search("a1", EAST, [], limit=2)) == 2
+
+
+async def test_a_code_is_found_among_nearer_chunks(index: Index) -> None:
+    """What shares a rare word is found though others are nearer, and with its cosine."""
+    others = [chunk(number=number, text=f"Item {number} is in stock") for number in range(20)]
+    wanted = chunk("s2", text="Item VLT-PB30-GRY is in stock")
+    await index.put([*others, wanted], [EAST] * 20 + [BETWEEN])
+    words = words_of_question("is vlt-pb30-gry in stock?").all
+    hits = await index.search("a1", EAST, words, limit=3)
+    found = {hit.chunk.source_id: hit for hit in hits}
+    assert found["s2"].score == pytest.approx(0.8, abs=1e-5)
+    assert found["s2"].words >= set(words)
+    assert len(hits) <= 6
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+async def test_words_of_another_agent_are_not_found(index: Index) -> None:
+    """The search by words stays within the agent too."""
+    await index.put(
+        [chunk(text="plain"), chunk("s2", agent="a2", text="VLT-PB30-GRY")], [NORTH, EAST]
+    )
+    hits = await index.search("a1", EAST, words_of_question("VLT-PB30-GRY").all, limit=3)
+    assert [hit.chunk.source_id for hit in hits] == ["s1"]
 
 
 async def test_nothing_is_found_for_an_unknown_agent(index: Index) -> None:
     """An agent without chunks gets an empty list."""
-    assert await index.search("nobody", EAST, limit=4) == []
+    assert await index.search("nobody", EAST, [], limit=4) == []
     assert await index.count("nobody") == 0
 
 
@@ -98,7 +123,7 @@ async def test_putting_again_replaces(index: Index) -> None:
     """A chunk with the same source and number takes the place of the old one."""
     await index.put([chunk(text="old")], [EAST])
     await index.put([chunk(text="new")], [NORTH])
-    hits = await index.search("a1", NORTH, limit=5)
+    hits = await index.search("a1", NORTH, [], limit=5)
     assert [(hit.chunk.text, round(hit.score, 3)) for hit in hits] == [("new", 1.0)]
 
 
@@ -107,7 +132,9 @@ async def test_trim_removes_what_is_beyond(index: Index) -> None:
     await index.put([chunk(number=number) for number in range(4)], [EAST] * 4)
     await index.put([chunk("s2", number=3)], [EAST])
     await index.trim("s1", keep=2)
-    left = {(hit.chunk.source_id, hit.chunk.number) for hit in await index.search("a1", EAST, 9)}
+    left = {
+        (hit.chunk.source_id, hit.chunk.number) for hit in await index.search("a1", EAST, [], 9)
+    }
     assert left == {("s1", 0), ("s1", 1), ("s2", 3)}
 
 
@@ -116,7 +143,7 @@ async def test_deleting_a_source_leaves_the_others(index: Index) -> None:
     await index.put([chunk(), chunk(number=1), chunk("s2")], [EAST] * 3)
     await index.delete_source("s1")
     await index.delete_source("s1")
-    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, 9)] == ["s2"]
+    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, [], 9)] == ["s2"]
 
 
 async def test_deleting_an_agent_leaves_the_others(index: Index) -> None:
@@ -156,6 +183,21 @@ async def test_embedded_index_of_another_model_is_refused(tmp_path: Path) -> Non
     other = open_embedded_index(tmp_path, collection="c", dimensions=4, flush_seconds=60)
     with pytest.raises(SettingsError, match=r"holds vectors of 3 numbers .* makes 4"):
         await other.__aenter__()
+
+
+async def test_embedded_index_of_an_older_release_learns_words(tmp_path: Path) -> None:
+    """A shard without words keeps its chunks, and finds by words what is put from then on."""
+    vectors = edge.EdgeVectorParams(size=3, distance=edge.Distance.Cosine)
+    shard = edge.EdgeShard.create(str(tmp_path / "c"), edge.EdgeConfig(vectors=vectors))
+    old = chunk(text="PB-30K")
+    shard.update(edge.UpdateOperation.upsert_points([edge.Point(old.point_id, EAST, old.payload)]))
+    shard.flush()
+    shard.close()
+    async with AsyncExitStack() as stack:
+        index = await open_embedded(stack, tmp_path)
+        await index.put([chunk(number=1, text="PB-30K")], [NORTH])
+        hits = await index.search("a1", EAST, words_of_question("PB-30K").all, limit=5)
+        assert [(hit.chunk.number, bool(hit.words)) for hit in hits] == [(0, False), (1, True)]
 
 
 async def test_embedded_index_has_one_owner(tmp_path: Path) -> None:
@@ -229,7 +271,7 @@ async def test_the_embedded_index_finds_what_an_exact_search_finds(tmp_path: Pat
     opening = open_embedded_index(tmp_path, collection="c", dimensions=384, flush_seconds=60)
     async with opening as index:
         await index.put([chunk(number=n) for n in range(2_000)], vectors.tolist())
-        found = [await index.search("a1", question.tolist(), limit=4) for question in questions]
+        found = [await index.search("a1", question.tolist(), [], limit=4) for question in questions]
     for question, hits in zip(questions, found, strict=True):
         cosines = vectors @ question
         assert [hit.chunk.number for hit in hits] == np.argsort(-cosines)[:4].tolist()
