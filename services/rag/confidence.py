@@ -44,3 +44,20 @@ class Calibration:
 
 # Fitted by `python -m tests.eval.calibrate` to the dev half of tests/eval/sets, bundled model.
 BUNDLED = Calibration(relevance=Curve(18.87, 0.6410), confidence=Curve(24.67, 0.5954))
+
+
+def calibration_of(settings: RagSettings) -> Calibration:
+    """Return the bundled model's calibration with what the settings replace of it."""
+    return Calibration(
+        relevance=_curve(settings.relevance_slope, settings.relevance_midpoint, BUNDLED.relevance),
+        confidence=_curve(
+            settings.confidence_slope, settings.confidence_midpoint, BUNDLED.confidence
+        ),
+    )
+
+
+def _curve(slope: float | None, midpoint: float | None, default: Curve) -> Curve:
+    return Curve(
+        slope=default.slope if slope is None else slope,
+        midpoint=default.midpoint if midpoint is None else midpoint,
+    )
