@@ -29,7 +29,10 @@ def test_the_weight_of_all_words_is_bounded() -> None:
 
 def test_copies_make_room_for_what_is_different() -> None:
     """A nearly equal text is left out; one with another figure is not."""
-    text = "Delivery within Metro Manila costs 90 pesos and takes one day from our branch in Pasig."
+    text = (
+        "Delivery within Metro Manila costs 90 pesos and takes one day from our branch in Pasig; "
+        "orders that arrive before noon leave with the first rider, all others on the next morning."
+    )
     texts = (text, text.upper(), text.replace("90", "95"), "Something else.")
     found = ranked([hit(n, 0.9 - n / 10, set(), each) for n, each in enumerate(texts)], Words(()))
     assert [one.hit.chunk.number for one in distinct(found, 4)] == [0, 2, 3]
