@@ -7,7 +7,7 @@ HASHED := $(INSTALL) --require-hashes --no-deps --only-binary :all: --requiremen
 PROJECT := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test chaos bench bench-quick bench-plots check format lock docs clean
+.PHONY: setup run test chaos bench bench-quick bench-plots eval check format lock docs clean
 
 setup: $(VENV)/laptop.stamp  ## make the environment
 
@@ -28,6 +28,9 @@ bench-quick: $(VENV)/dev.stamp  ## measure the main ratios and say which ones mo
 
 bench-plots: $(VENV)/dev.stamp  ## draw the figures measured last into docs/performance
 	$(BIN)/python -m tests.bench.plot docs/performance
+
+eval: $(VENV)/dev.stamp  ## ask the labelled questions: table, JSON and plots in .eval
+	$(BIN)/python -m tests.eval $(ARGS)
 
 check: $(VENV)/dev.stamp  ## format, lint, types, import rules, known vulnerabilities
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

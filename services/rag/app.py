@@ -80,6 +80,7 @@ def limits_of(settings: RagSettings) -> Limits:
     """Read what bounds a search."""
     return Limits(
         top_k=settings.retrieval_top_k,
+        candidates=max(settings.retrieval_candidates, settings.retrieval_top_k),
         min_relevance=settings.retrieval_min_relevance,
         follow_up_words=settings.retrieval_follow_up_words,
     )

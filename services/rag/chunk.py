@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import qdrant_edge as edge
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from libs.contracts.sources import Source
 from services.rag.crawl.pages import Page
 from services.rag.index.interface import Chunk
 from services.rag.parse.section import Section
+from services.rag.words import words_of_passage
 
 
 def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
@@ -73,6 +75,11 @@ def embedded_text(chunk: Chunk) -> str:
     found more often than either alone (docs/retrieval.md has the figures).
     """
     return "\n".join(filter(None, (chunk.title, chunk.heading, chunk.text)))
+
+
+def words_of(chunk: Chunk) -> edge.SparseVector:
+    """Return the words that a chunk is found by."""
+    return words_of_passage(embedded_text(chunk))
 
 
 def _question_and_answer(source: Source) -> Chunk:

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
-from libs.contracts.chat import Exchange, Ground, Grounded, Passage
+from libs.contracts.chat import Ground, Grounded, Passage
 from services.rag.confidence import Calibration
 from services.rag.embed import Embedder
+from services.rag.follow_up import leans_on, with_context
 from services.rag.index.interface import Hit, Index
-from services.rag.suggest import LOOK_FURTHER, suggest
+from services.rag.rank import Ranked, distinct, ranked
+from services.rag.suggest import suggest
+from services.rag.words import words_of_question
 
 SURE = 0.5
 """Below this confidence a short question is tried again in its context."""
@@ -14,9 +17,13 @@ SURE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How many passages, from which relevance on, and how long a follow-up may be, in words."""
+    """How many passages, from which relevance on, and how long a follow-up may be, in words.
+
+    So many `candidates` are searched by meaning, and as many by words.
+    """
 
     top_k: int
+    candidates: int
     min_relevance: float
     follow_up_words: int
 
@@ -34,42 +41,43 @@ class Retriever:
 
     async def ground(self, asked: Ground) -> Grounded:
         """Return the passages for a question, best first, and the confidence in them."""
-        hits = await self._search(asked.agent_id, asked.question)
-        if self._confidence(hits) < SURE:
-            in_context = with_context(asked.question, asked.history, self._limits.follow_up_words)
-            if in_context:
-                again = await self._search(asked.agent_id, in_context)
-                hits = max(hits, again, key=self._confidence)
+        found = await self.find(asked)
+        shown = distinct(found, self._limits.top_k)
         return Grounded(
-            passages=self._passages(hits[: self._limits.top_k]),
-            confidence=self._confidence(hits),
-            suggestions=suggest(asked, hits, self._calibration.relevance_of),
+            passages=self._passages(shown),
+            confidence=self._confidence(found),
+            suggestions=suggest(asked, found, self._calibration.relevance_of),
         )
 
-    async def _search(self, agent_id: str, question: str) -> list[Hit]:
+    async def find(self, asked: Ground) -> list[Ranked]:
+        """Search for a question alone, or in its context when it needs that; best first."""
+        in_context = with_context(asked.question, asked.history)
+        longest = self._limits.follow_up_words
+        if in_context and leans_on(asked.question, longest):
+            return await self._search(asked.agent_id, in_context)
+        alone = await self._search(asked.agent_id, asked.question)
+        short = len(asked.question.split()) <= longest
+        if not in_context or not short or self._confidence(alone) >= SURE:
+            return alone
+        again = await self._search(asked.agent_id, in_context)
+        return max(alone, again, key=self._confidence)
+
+    async def _search(self, agent_id: str, question: str) -> list[Ranked]:
         vector = await self._embedder.embed_question(question)
-        return await self._index.search(agent_id, vector, self._limits.top_k + LOOK_FURTHER)
+        words = words_of_question(question)
+        hits = await self._index.search(agent_id, vector, words.all, self._limits.candidates)
+        return ranked(hits, words)
 
-    def _confidence(self, hits: list[Hit]) -> float:
-        return self._calibration.confidence_in([hit.score for hit in hits])
+    def _confidence(self, found: list[Ranked]) -> float:
+        return self._calibration.confidence_in([one.score for one in found])
 
-    def _passages(self, hits: list[Hit]) -> tuple[Passage, ...]:
-        scored = ((hit, self._calibration.relevance_of(hit.score)) for hit in hits)
+    def _passages(self, found: list[Ranked]) -> tuple[Passage, ...]:
+        scored = ((one.hit, self._calibration.relevance_of(one.score)) for one in found)
         return tuple(
             _passage(hit, relevance)
             for hit, relevance in scored
             if relevance >= self._limits.min_relevance
         )
-
-
-def with_context(question: str, history: tuple[Exchange, ...], most_words: int) -> str | None:
-    """Return a follow-up such as "and on Sundays?" behind the question that it follows.
-
-    None when there is no question before it, or when it is long enough to stand alone.
-    """
-    if not history or len(question.split()) > most_words:
-        return None
-    return f"{history[-1].question} {question}"
 
 
 def _passage(hit: Hit, relevance: float) -> Passage:

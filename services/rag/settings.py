@@ -59,10 +59,10 @@ class RagSettings(Settings):
     )
 
     chunk_characters: int = Field(
-        800, ge=100, le=8000, description="Longest chunk of a text source, in characters"
+        400, ge=100, le=8000, description="Longest chunk of a text source, in characters"
     )
     chunk_overlap: int = Field(
-        100, ge=0, description="Characters that a chunk may repeat of the one before it"
+        50, ge=0, description="Characters that a chunk may repeat of the one before it"
     )
 
     document_seconds: float = Field(
@@ -132,14 +132,20 @@ class RagSettings(Settings):
     )
 
     retrieval_top_k: int = Field(4, ge=1, le=50, description="Most passages given to the model")
+    retrieval_candidates: int = Field(
+        12,
+        ge=1,
+        le=200,
+        description="Chunks searched by meaning, and as many by words, to rank the passages from",
+    )
     retrieval_min_relevance: float = Field(
         0.05, ge=0, le=1, description="Passages of a lower relevance are left out"
     )
     retrieval_follow_up_words: int = Field(
-        4,
+        16,
         ge=0,
-        description="A question of at most so many words that finds nothing is searched again "
-        "together with the question before it",
+        description="A question of at most so many words may be searched together with the one "
+        "before it",
     )
     relevance_slope: float | None = Field(
         None, gt=0, description="Calibration of relevance; unset takes the bundled model's"

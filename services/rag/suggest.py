@@ -1,17 +1,15 @@
 """Which of the agent's own questions to suggest next: those that were found beside the passages.
 
-Nothing is searched for them. The one search of a question looks a little further than the passages
-go, and what is near it there is what people ask next.
+Nothing is searched for them: what is near a question without answering it is what people ask next.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 
 from libs.contracts.chat import Ground
-from services.rag.index.interface import Hit
+from services.rag.index.interface import Chunk
+from services.rag.rank import Ranked
 
-LOOK_FURTHER = 8
-"""Chunks behind those for the passages."""
 ANSWERED = 0.5
 """A question of at least this relevance was answered just now."""
 LONGEST = 200
@@ -19,7 +17,7 @@ LONGEST = 200
 
 
 def suggest(
-    asked: Ground, hits: Iterable[Hit], relevance_of: Callable[[float], float]
+    asked: Ground, ranked: Iterable[Ranked], relevance_of: Callable[[float], float]
 ) -> tuple[str, ...]:
     """Return up to `asked.suggestions` questions of Q&A, nearest first, each once.
 
@@ -31,18 +29,21 @@ def suggest(
     past = (text for each in asked.history for text in (each.question, each.answered))
     seen = {_plain(question) for question in (asked.question, *past)}
     found: list[str] = []
-    for hit in _open_questions(hits, relevance_of):
-        question = hit.chunk.question.strip()
+    for chunk in _open_questions(ranked, relevance_of):
+        question = chunk.question.strip()
         if _plain(question) not in seen:
             found.append(question)
             seen.add(_plain(question))
     return tuple(found[: asked.suggestions])
 
 
-def _open_questions(hits: Iterable[Hit], relevance_of: Callable[[float], float]) -> Iterator[Hit]:
-    for hit in hits:
-        if 0 < len(hit.chunk.question) <= LONGEST and relevance_of(hit.score) < ANSWERED:
-            yield hit
+def _open_questions(
+    ranked: Iterable[Ranked], relevance_of: Callable[[float], float]
+) -> Iterator[Chunk]:
+    for one in ranked:
+        chunk = one.hit.chunk
+        if 0 < len(chunk.question) <= LONGEST and relevance_of(one.score) < ANSWERED:
+            yield chunk
 
 
 def _plain(question: str) -> str:

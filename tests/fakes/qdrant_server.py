@@ -20,7 +20,7 @@ from litestar.exceptions import NotFoundException
 from alonchat import embedded
 from alonchat.embedded import HOST, Server
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
-from services.rag.index.interface import Chunk, chunk_of, hidden
+from services.rag.index.interface import WORDS, Chunk, chunk_of, hidden
 
 
 def described(directory: Path) -> Server:
@@ -114,7 +114,10 @@ async def describe(name: str, collections: Collections) -> dict[str, Any]:
             "segments_count": 1,
             "payload_schema": {},
             "config": {
-                "params": {"vectors": {"size": collections.size(name), "distance": "Cosine"}},
+                "params": {
+                    "vectors": {"size": collections.size(name), "distance": "Cosine"},
+                    "sparse_vectors": {WORDS: {"modifier": "idf"}},
+                },
                 "hnsw_config": {"m": 0, "ef_construct": 100, "full_scan_threshold": 10_000},
                 "optimizer_config": {
                     "deleted_threshold": 0.2,
@@ -141,7 +144,7 @@ async def upsert(
     """Add points."""
     points = (await request.json())["points"]
     chunks = [_shown(chunk_of(point["payload"])) for point in points]
-    await collections.get(name).put(chunks, [point["vector"] for point in points])
+    await collections.get(name).put(chunks, [point["vector"][""] for point in points])
     return DONE
 
 
@@ -186,15 +189,19 @@ async def query(
 ) -> dict[str, Any]:
     """Search an agent's points."""
     body = await request.json()
-    agent_id = _wanted(body["filter"])["agent_id"]
-    vector = body["query"]["nearest"] if isinstance(body["query"], dict) else body["query"]
-    hits = await collections.get(name).search(agent_id, vector, body["limit"])
+    near, sharing = body["prefetch"]
+    agent_id = _wanted(near["filter"])["agent_id"]
+    words = _nearest(sharing["query"])["indices"]
+    hits = await collections.get(name).search(
+        agent_id, _nearest(near["query"]), words, near["limit"]
+    )
     points = [
         {
             "id": hit.chunk.point_id,
             "version": 0,
             "score": hit.score,
             "payload": asdict(hit.chunk),
+            "vector": {WORDS: {"indices": list(hit.words), "values": [1.0] * len(hit.words)}},
         }
         for hit in hits
     ]
@@ -210,6 +217,10 @@ async def count(
     [agent_id, _] = _wanted(condition)["agent_id"]
     without = condition["must_not"][0]["match"]["value"]
     return _ok({"count": await collections.get(name).count(agent_id, without=without)})
+
+
+def _nearest(query: Any) -> Any:
+    return query["nearest"] if isinstance(query, dict) and "nearest" in query else query
 
 
 def _wanted(condition: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 from qdrant_client import AsyncQdrantClient
 
 from libs.runtime.ids import new_id
@@ -18,6 +20,7 @@ from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk, Index
 from services.rag.index.server import ServerIndex, ensure_collection, open_server_index
 from services.rag.vector import Vector
+from services.rag.words import words_of_question
 
 # The in-memory server has no payload indexes and says so; the real one has.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
@@ -49,7 +52,7 @@ async def put(index: Index, chunks: Sequence[Chunk], vectors: Sequence[Vector]) 
 
 async def versions(index: Index) -> list[int]:
     """The versions of the chunks that a search finds."""
-    return sorted(hit.chunk.version for hit in await index.search("a1", EAST, 9))
+    return sorted(hit.chunk.version for hit in await index.search("a1", EAST, [], 9))
 
 
 async def open_embedded(stack: AsyncExitStack, directory: Path) -> EmbeddedIndex:
@@ -91,7 +94,7 @@ async def test_nearest_comes_first_with_its_cosine(index: Index) -> None:
     """The best match is first, its score is the cosine, and the chunk comes back as it was."""
     first, second = chunk(number=0, text="silangan"), chunk(number=1, text="hilaga ☀")
     await put(index, [first, second], [EAST, NORTH])
-    hits = await index.search("a1", BETWEEN, limit=5)
+    hits = await index.search("a1", BETWEEN, [], limit=5)
     assert [hit.chunk for hit in hits] == [first, second]
     assert [hit.score for hit in hits] == pytest.approx([0.8, 0.6], abs=1e-5)
 
@@ -99,19 +102,42 @@ async def test_nearest_comes_first_with_its_cosine(index: Index) -> None:
 async def test_search_stays_within_the_agent(index: Index) -> None:
     """Another agent's better match is not found, not even to fill the limit."""
     await put(index, [chunk(agent="a1"), chunk("s2", agent="a2")], [NORTH, EAST])
-    hits = await index.search("a1", EAST, limit=5)
+    hits = await index.search("a1", EAST, [], limit=5)
     assert [hit.chunk.agent_id for hit in hits] == ["a1"]
 
 
 async def test_limit_is_kept(index: Index) -> None:
     """No more hits come back than asked for."""
     await put(index, [chunk(number=number) for number in range(5)], [EAST] * 5)
-    assert len(await index.search("a1", EAST, limit=2)) == 2
+    assert len(await index.search("a1", EAST, [], limit=2)) == 2
+
+
+async def test_a_code_is_found_among_nearer_chunks(index: Index) -> None:
+    """What shares a rare word is found though others are nearer, and with its cosine."""
+    others = [chunk(number=number, text=f"Item {number} is in stock") for number in range(20)]
+    wanted = chunk("s2", text="Item VLT-PB30-GRY is in stock")
+    await put(index, [*others, wanted], [EAST] * 20 + [BETWEEN])
+    words = words_of_question("is vlt-pb30-gry in stock?").all
+    hits = await index.search("a1", EAST, words, limit=3)
+    found = {hit.chunk.source_id: hit for hit in hits}
+    assert found["s2"].score == pytest.approx(0.8, abs=1e-5)
+    assert found["s2"].words >= set(words)
+    assert len(hits) <= 6
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+async def test_words_of_another_agent_are_not_found(index: Index) -> None:
+    """The search by words stays within the agent too."""
+    await put(
+        index, [chunk(text="plain"), chunk("s2", agent="a2", text="VLT-PB30-GRY")], [NORTH, EAST]
+    )
+    hits = await index.search("a1", EAST, words_of_question("VLT-PB30-GRY").all, limit=3)
+    assert [hit.chunk.source_id for hit in hits] == ["s1"]
 
 
 async def test_nothing_is_found_for_an_unknown_agent(index: Index) -> None:
     """An agent without chunks gets an empty list."""
-    assert await index.search("nobody", EAST, limit=4) == []
+    assert await index.search("nobody", EAST, [], limit=4) == []
     assert await index.count("nobody") == 0
 
 
@@ -119,7 +145,7 @@ async def test_putting_again_replaces(index: Index) -> None:
     """A chunk with the same source and number takes the place of the old one."""
     await put(index, [chunk(text="old")], [EAST])
     await put(index, [chunk(text="new")], [NORTH])
-    hits = await index.search("a1", NORTH, limit=5)
+    hits = await index.search("a1", NORTH, [], limit=5)
     assert [(hit.chunk.text, round(hit.score, 3)) for hit in hits] == [("new", 1.0)]
 
 
@@ -127,10 +153,10 @@ async def test_what_was_put_is_hidden_until_revealed(index: Index) -> None:
     """No search finds a version before it is revealed; others of the agent are found."""
     await put(index, [chunk("s2")], [NORTH])
     await index.put([chunk(number=0), chunk(number=1)], [EAST] * 2)
-    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, 9)] == ["s2"]
+    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, [], 9)] == ["s2"]
     assert await index.count("a1") == 3
     await index.reveal("a1", "s1", 1)
-    found = await index.search("a1", EAST, 9)
+    found = await index.search("a1", EAST, [], 9)
     assert {hit.chunk for hit in found[:2]} == {chunk(number=0), chunk(number=1)}
 
 
@@ -166,7 +192,7 @@ async def test_deleting_a_source_leaves_the_others(index: Index) -> None:
     await put(index, [chunk(), chunk(number=1), chunk("s2")], [EAST] * 3)
     await index.delete_source("s1")
     await index.delete_source("s1")
-    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, 9)] == ["s2"]
+    assert [hit.chunk.source_id for hit in await index.search("a1", EAST, [], 9)] == ["s2"]
 
 
 async def test_deleting_an_agent_leaves_the_others(index: Index) -> None:
@@ -206,6 +232,21 @@ async def test_embedded_index_of_another_model_is_refused(tmp_path: Path) -> Non
     other = open_embedded_index(tmp_path, collection="c", dimensions=4, flush_seconds=60)
     with pytest.raises(SettingsError, match=r"holds vectors of 3 numbers .* makes 4"):
         await other.__aenter__()
+
+
+async def test_embedded_index_of_an_older_release_learns_words(tmp_path: Path) -> None:
+    """A shard without words keeps its chunks, and finds by words what is put from then on."""
+    vectors = edge.EdgeVectorParams(size=3, distance=edge.Distance.Cosine)
+    shard = edge.EdgeShard.create(str(tmp_path / "c"), edge.EdgeConfig(vectors=vectors))
+    old = chunk(text="PB-30K")
+    shard.update(edge.UpdateOperation.upsert_points([edge.Point(old.point_id, EAST, asdict(old))]))
+    shard.flush()
+    shard.close()
+    async with AsyncExitStack() as stack:
+        index = await open_embedded(stack, tmp_path)
+        await put(index, [chunk(number=1, text="PB-30K")], [NORTH])
+        hits = await index.search("a1", EAST, words_of_question("PB-30K").all, limit=5)
+        assert [(hit.chunk.number, bool(hit.words)) for hit in hits] == [(0, False), (1, True)]
 
 
 async def test_embedded_index_has_one_owner(tmp_path: Path) -> None:
@@ -279,7 +320,7 @@ async def test_the_embedded_index_finds_what_an_exact_search_finds(tmp_path: Pat
     opening = open_embedded_index(tmp_path, collection="c", dimensions=384, flush_seconds=60)
     async with opening as index:
         await put(index, [chunk(number=n) for n in range(2_000)], vectors.tolist())
-        found = [await index.search("a1", question.tolist(), limit=4) for question in questions]
+        found = [await index.search("a1", question.tolist(), [], limit=4) for question in questions]
     for question, hits in zip(questions, found, strict=True):
         cosines = vectors @ question
         assert [hit.chunk.number for hit in hits] == np.argsort(-cosines)[:4].tolist()

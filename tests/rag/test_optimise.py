@@ -93,7 +93,7 @@ async def recall(index: EmbeddedIndex, vectors: Vectors, questions: Vectors) -> 
     found = 0
     for question in questions:
         nearest = set(np.argsort(-(vectors @ question))[:4].tolist())
-        hits = await index.search("a1", question.tolist(), 4)
+        hits = await index.search("a1", question.tolist(), [], 4)
         found += len({hit.chunk.number for hit in hits} & nearest)
     return found / (4 * len(questions))
 
@@ -136,9 +136,9 @@ async def test_what_is_written_meanwhile_is_there_afterwards(tmp_path: Path) -> 
 async def check_what_was_written(index: EmbeddedIndex, vectors: list[list[float]]) -> None:
     """Check the state after the writes of the test above."""
     assert await index.count("a1") == 3_040
-    (replaced,) = await index.search("a1", vectors[3_100], 1)
+    (replaced,) = await index.search("a1", vectors[3_100], [], 1)
     assert (replaced.chunk.number, replaced.chunk.text) == (0, "replaced")
-    (added,) = await index.search("a1", vectors[3_039], 1)
+    (added,) = await index.search("a1", vectors[3_039], [], 1)
     assert (added.chunk.number, round(added.score, 3)) == (3_039, 1.0)
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from libs.contracts.calls import Probe, probe
 from libs.contracts.chat import Exchange
+from libs.contracts.sources import CreateSource
 from libs.runtime.ids import new_id
-from services.rag.retrieve import with_context
 from tests.rag.service import Rag
 from tests.rag.shop import ANSWERED, NOT_ANSWERED, SOURCES
 
@@ -97,17 +97,39 @@ async def test_the_probe_names_what_works(rag: Rag) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("question", "asked_before", "searched"),
-    [
-        ("and on Sundays?", ("When?", "Open today?"), "Open today? and on Sundays?"),
-        ("and on Sundays?", (), None),
-        ("can I return a hammer that I bought?", ("When?",), None),
-    ],
-)
-def test_context_is_for_short_questions(
-    question: str, asked_before: tuple[str, ...], searched: str | None
-) -> None:
-    """Only a short question with one before it gets context, and only of the last one."""
-    history = tuple(Exchange(question=text, answer="…") for text in asked_before)
-    assert with_context(question, history, most_words=4) == searched
+async def test_a_change_of_subject_is_not_searched_in_context(rag: Rag, shop: str) -> None:
+    """A question that stands alone gets the same passages whatever was said before."""
+    history = (Exchange(question="Can I return something I bought?", answer="Within 7 days."),)
+    for question in ("where are you located?", "next question, how much is delivery?"):
+        alone = await rag.ask(shop, question)
+        after = await rag.ask(shop, question, history)
+        assert after.passages == alone.passages
+
+
+async def test_a_product_code_is_found_in_any_spelling(rag: Rag) -> None:
+    """A code leads to its chunk among others of the same kind, with hyphens or without."""
+    agent_id = new_id("agent")
+    sources = [
+        _text(f"Drill {name}", f"The {name} drill comes with two batteries and a case.")
+        for name in ("KX-100", "KX-104", "KX-140", "KZ-104", "MX-104")
+    ]
+    await rag.add_ready(sources, agent_id)
+    for question in ("KZ-104", "kz104 price", "do you have the KZ 104?"):
+        assert (await rag.ask(agent_id, question)).passages[0].title == "Drill KZ-104"
+
+
+async def test_passages_that_say_the_same_are_given_once(rag: Rag) -> None:
+    """Copies of a text leave the other places to different ones; another price is not a copy."""
+    agent_id = new_id("agent")
+    fee = "Delivery within the city costs 90 pesos and takes one day."
+    sources = [_text("Delivery", fee) for _ in range(4)]
+    sources.append(_text("Islands", fee.replace("90", "250").replace("city", "islands")))
+    await rag.add_ready(sources, agent_id)
+    passages = (await rag.ask(agent_id, "how much is delivery?")).passages
+    assert sorted(passage.title for passage in passages) == ["Delivery", "Islands"]
+
+
+def _text(title: str, text: str) -> CreateSource:
+    return CreateSource(
+        source_id=new_id("src"), account_id="acc", agent_id="", kind="text", title=title, text=text
+    )

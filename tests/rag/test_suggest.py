@@ -2,10 +2,11 @@
 
 from libs.contracts.chat import Exchange, Ground
 from services.rag.index.interface import Chunk, Hit
+from services.rag.rank import Ranked
 from services.rag.suggest import LONGEST, suggest
 
 
-def hit(question: str, relevance: float = 0.2, answer: str = "Yes.") -> Hit:
+def hit(question: str, relevance: float = 0.2, answer: str = "Yes.") -> Ranked:
     """Return a found Q&A; its score is its relevance here."""
     chunk = Chunk(
         agent_id="a1",
@@ -17,10 +18,12 @@ def hit(question: str, relevance: float = 0.2, answer: str = "Yes.") -> Hit:
         question=question,
         answer=answer,
     )
-    return Hit(chunk, relevance)
+    return Ranked(Hit(chunk, 0.0), relevance)
 
 
-def suggested(*hits: Hit, most: int = 3, question: str = "Hi", **asked: object) -> tuple[str, ...]:
+def suggested(
+    *hits: Ranked, most: int = 3, question: str = "Hi", **asked: object
+) -> tuple[str, ...]:
     """Return what is suggested after a question."""
     ground = Ground(agent_id="a1", question=question, suggestions=most, **asked)  # type: ignore[arg-type]
     return suggest(ground, hits, lambda score: score)

@@ -45,7 +45,7 @@ async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[
 
 async def found_versions(worker: Worker) -> set[int]:
     """The versions that an answer of this agent would use."""
-    return {hit.chunk.version for hit in await worker.index.search("a1", ANY, 50)}
+    return {hit.chunk.version for hit in await worker.index.search("a1", ANY, [], 50)}
 
 
 async def change(worker: Worker, source_id: str, shelves: int) -> None:
@@ -109,10 +109,12 @@ async def test_a_delivery_that_comes_too_late_hides_nothing(worker: Worker) -> N
     late = await worker.begin(job)
     worker.embedder.batches = 2
     await worker.ingestion.ingest(Delivered(job, 2))
-    total = len(await worker.index.search("a1", ANY, 50))
+    total = len(await worker.index.search("a1", ANY, [], 50))
     worker.embedder.go_on.set()
     await late
-    assert len(await worker.index.search("a1", ANY, 50)) == total == await worker.index.count("a1")
+    assert (
+        len(await worker.index.search("a1", ANY, [], 50)) == total == await worker.index.count("a1")
+    )
 
 
 async def test_a_change_that_fails_leaves_the_version_before(rag: Rag) -> None:

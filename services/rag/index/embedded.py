@@ -19,7 +19,8 @@ import structlog
 from filelock import FileLock, Timeout
 
 from libs.runtime.settings import SettingsError
-from services.rag.index.interface import Chunk, Hit, chunk_of, hidden, other_size
+from services.rag.chunk import words_of
+from services.rag.index.interface import WORDS, Chunk, Hit, chunk_of, hidden, other_size
 from services.rag.index.live import LiveShard, close
 from services.rag.vector import Vector
 
@@ -59,7 +60,7 @@ class EmbeddedIndex:
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
         """Add chunks, hidden from searches; those that are there already are replaced."""
         points = [
-            edge.Point(chunk.point_id, vector, chunk.hidden_payload)
+            edge.Point(chunk.point_id, {"": vector, WORDS: words_of(chunk)}, chunk.hidden_payload)
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
         for first in range(0, len(points), PUT_BATCH):
@@ -90,17 +91,26 @@ class EmbeddedIndex:
         """Remove all chunks of an agent."""
         await self._delete(_of_agent(agent_id))
 
-    async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
-        """Return the agent's chunks nearest to a vector, best first."""
+    async def search(
+        self, agent_id: str, vector: Vector, words: Sequence[int], limit: int
+    ) -> list[Hit]:
+        """Return the agent's chunks nearest to a vector, and those that share the rarest words."""
+        nearest = edge.Query.Nearest(vector)
+        sharing = edge.Query.Nearest(edge.SparseVector(list(words), [1.0] * len(words)), WORDS)
+        matching = edge.Filter(must=[_equals("agent_id", agent_id)])
         request = edge.QueryRequest(
-            limit=limit,
-            query=edge.Query.Nearest(vector),
-            filter=edge.Filter(must=[_equals("agent_id", agent_id)]),
+            limit=2 * limit,
+            prefetches=[
+                edge.Prefetch(limit=limit, query=nearest, filter=matching, params=RESCORED),
+                edge.Prefetch(limit=limit, query=sharing, filter=matching),
+            ],
+            query=nearest,
             params=RESCORED,
             with_payload=True,
+            with_vector=[WORDS],
         )
         found = self._live.shard.query(request)
-        return [Hit(chunk_of(point.payload), point.score) for point in found]
+        return [Hit(chunk_of(point.payload), point.score, _words(point)) for point in found]
 
     async def count(self, agent_id: str, *, without: str = "") -> int:
         """Return how many chunks an agent has, hidden ones too, `without` those of a source."""
@@ -123,6 +133,11 @@ class EmbeddedIndex:
     async def _delete(self, *conditions: edge.FieldCondition) -> None:
         matching = edge.Filter(must=list(conditions))
         await self._live.update(edge.UpdateOperation.delete_points_by_filter(matching))
+
+
+def _words(point: edge.ScoredPoint) -> frozenset[int]:
+    found = point.vector.get(WORDS) if isinstance(point.vector, dict) else None
+    return frozenset(found.indices) if isinstance(found, edge.SparseVector) else frozenset()
 
 
 def _equals(key: str, value: str) -> edge.FieldCondition:
@@ -193,12 +208,15 @@ def _open_shard(path: Path, dimensions: int) -> edge.EdgeShard:
     if not path.exists():
         _create_shard(path, config)
     try:
-        return edge.EdgeShard.load(str(path), config)
+        shard = edge.EdgeShard.load(str(path), config)
     except Exception as error:  # the engine raises nothing more exact
         sizes = re.search(r"expected vector size \d+, but got (\d+)", str(error))
         if sizes:
             raise SettingsError(other_size(f"The index {path}", sizes[1], dimensions)) from error
         raise SettingsError(f"The index {path} can't be opened: {error}") from error
+    # Also for one of an older release, whose chunks have no words until they are put again.
+    shard.update(edge.UpdateOperation.create_sparse_vector(WORDS, modifier=edge.Modifier.Idf))
+    return shard
 
 
 def _create_shard(path: Path, config: edge.EdgeConfig) -> None:

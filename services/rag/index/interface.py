@@ -43,10 +43,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that was found, and the cosine of the angle to the question."""
+    """A chunk that was found, the cosine of the angle to the question, and the chunk's words."""
 
     chunk: Chunk
     score: float
+    words: frozenset[int] = frozenset()
 
 
 def hidden(agent_id: str) -> str:
@@ -60,6 +61,10 @@ def hidden(agent_id: str) -> str:
 def chunk_of(payload: object) -> Chunk:
     """Read a chunk back; fields that a newer release added are ignored."""
     return msgspec.convert(payload, Chunk)
+
+
+WORDS = "words"
+"""Name of the sparse vector beside the nameless one of the embedding."""
 
 
 class Index(Protocol):
@@ -83,8 +88,13 @@ class Index(Protocol):
     async def delete_agent(self, agent_id: str) -> None:
         """Remove all chunks of an agent."""
 
-    async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
-        """Return the agent's chunks nearest to a vector, best first."""
+    async def search(
+        self, agent_id: str, vector: Vector, words: Sequence[int], limit: int
+    ) -> list[Hit]:
+        """Return the agent's chunks nearest to a vector, and those that share the rarest words.
+
+        At most `limit` of either kind, all of them in the order of their cosines.
+        """
 
     async def count(self, agent_id: str, *, without: str = "") -> int:
         """Return how many chunks an agent has, hidden ones too, `without` those of a source."""

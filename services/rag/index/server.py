@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
+import qdrant_edge as edge
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import (
     ApiException,
@@ -13,7 +14,8 @@ from stamina import retry_context
 
 from libs.bus.errors import ServiceUnavailable
 from libs.runtime.settings import SettingsError
-from services.rag.index.interface import Chunk, Hit, chunk_of, hidden, other_size
+from services.rag.chunk import words_of
+from services.rag.index.interface import WORDS, Chunk, Hit, chunk_of, hidden, other_size
 from services.rag.vector import Vector
 
 START_PATIENCE = 30.0
@@ -30,7 +32,11 @@ class ServerIndex:
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
         """Add chunks, hidden from searches; those that are there already are replaced."""
         points = [
-            models.PointStruct(id=chunk.point_id, vector=vector, payload=chunk.hidden_payload)
+            models.PointStruct(
+                id=chunk.point_id,
+                vector={"": vector, WORDS: _sparse(words_of(chunk))},
+                payload=chunk.hidden_payload,
+            )
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
         with _reporting_outages():
@@ -61,17 +67,25 @@ class ServerIndex:
         """Remove all chunks of an agent."""
         await self._delete(_of_agent(agent_id))
 
-    async def search(self, agent_id: str, vector: Vector, limit: int) -> list[Hit]:
-        """Return the agent's chunks nearest to a vector, best first."""
+    async def search(
+        self, agent_id: str, vector: Vector, words: Sequence[int], limit: int
+    ) -> list[Hit]:
+        """Return the agent's chunks nearest to a vector, and those that share the rarest words."""
+        sharing = models.SparseVector(indices=list(words), values=[1.0] * len(words))
+        matching = models.Filter(must=[_equals("agent_id", agent_id)])
         with _reporting_outages():
             found = await self._client.query_points(
                 self._collection,
+                prefetch=[
+                    models.Prefetch(query=vector, filter=matching, limit=limit),
+                    models.Prefetch(query=sharing, using=WORDS, filter=matching, limit=limit),
+                ],
                 query=vector,
-                query_filter=models.Filter(must=[_equals("agent_id", agent_id)]),
-                limit=limit,
+                limit=2 * limit,
                 with_payload=True,
+                with_vectors=[WORDS],
             )
-        return [Hit(chunk_of(point.payload), point.score) for point in found.points]
+        return [Hit(chunk_of(point.payload), point.score, _words(point)) for point in found.points]
 
     async def count(self, agent_id: str, *, without: str = "") -> int:
         """Return how many chunks an agent has, hidden ones too, `without` those of a source."""
@@ -98,6 +112,15 @@ def _reporting_outages() -> Iterator[None]:
         yield
     except ResponseHandlingException as error:  # no response: the connection failed
         raise ServiceUnavailable("qdrant") from error
+
+
+def _sparse(words: edge.SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=words.indices, values=words.values)
+
+
+def _words(point: models.ScoredPoint) -> frozenset[int]:
+    found = point.vector.get(WORDS) if isinstance(point.vector, dict) else None
+    return frozenset(found.indices) if isinstance(found, models.SparseVector) else frozenset()
 
 
 def _equals(key: str, value: str) -> models.FieldCondition:
@@ -162,6 +185,12 @@ async def ensure_collection(client: AsyncQdrantClient, collection: str, dimensio
     if not isinstance(vectors, models.VectorParams) or vectors.size != dimensions:
         existing = str(vectors.size) if isinstance(vectors, models.VectorParams) else "other"
         raise SettingsError(other_size(f"The Qdrant collection {collection}", existing, dimensions))
+    if WORDS not in (info.config.params.sparse_vectors or {}):
+        # One of an older release: its chunks have no words until they are put again.
+        words = models.SparseVectorNameConfig(
+            sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF)
+        )
+        await client.create_vector_name(collection, WORDS, words)
     tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
     await client.create_payload_index(collection, "agent_id", tenant)
     await client.create_payload_index(collection, "source_id", models.PayloadSchemaType.KEYWORD)
@@ -172,6 +201,7 @@ async def _create_collection(client: AsyncQdrantClient, collection: str, dimensi
         await client.create_collection(
             collection,
             vectors_config=models.VectorParams(size=dimensions, distance=models.Distance.COSINE),
+            sparse_vectors_config={WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             # Every search is for one agent: one graph per agent, none over all of them.
             hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
         )

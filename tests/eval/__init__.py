@@ -1,0 +1,1 @@
+"""Measures how well retrieval finds what was asked for: `make eval`."""
