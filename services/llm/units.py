@@ -55,8 +55,9 @@ def units_of(text: str) -> list[Unit]:
                 units += [Unit(line, block, lead, heading, listed=True) for line in lines]
                 lead = ""
             case "row":
-                units += _rows(lines, block, lead, heading)
-                lead = ""
+                rows = _rows(lines, block, lead, heading)
+                units += rows
+                lead = "" if rows else lead
             case "text":
                 found, lead = _sentences(lines, block, lead, heading)
                 units += found

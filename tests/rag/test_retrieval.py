@@ -122,7 +122,8 @@ async def test_passages_that_say_the_same_are_given_once(rag: Rag) -> None:
     """Copies of a text leave the other places to different ones; another price is not a copy."""
     agent_id = new_id("agent")
     fee = "Delivery within the city costs 90 pesos and takes one day."
-    sources = [_text("Delivery", fee) for _ in range(4)]
+    copies = (fee, fee.upper(), fee.replace(".", "!"), fee.removesuffix("."))
+    sources = [_text("Delivery", text) for text in copies]
     sources.append(_text("Islands", fee.replace("90", "250").replace("city", "islands")))
     await rag.add_ready(sources, agent_id)
     passages = (await rag.ask(agent_id, "how much is delivery?")).passages
