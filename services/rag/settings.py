@@ -131,7 +131,7 @@ class RagSettings(Settings):
         "such as `10.0.0.0/8`",
     )
 
-    retrieval_top_k: int = Field(4, ge=1, le=50, description="Most passages given to the model")
+    retrieval_top_k: int = Field(6, ge=1, le=50, description="Most passages given to the model")
     retrieval_candidates: int = Field(
         12,
         ge=1,
