@@ -13,11 +13,12 @@ import httpx
 import uvloop
 
 from tests.bench.processes import megabytes
+from tests.fakes.website import Website, page, running_website
 from tests.flow.client import HOURS, Client
 from tests.rag import documents
-from tests.stack import running
+from tests.stack import Stack, running
 
-PAGES, QUESTIONS = 300, 5_000
+PAGES, QUESTIONS, SITE_PAGES = 300, 5_000, 200
 ALONE_SECONDS = 10.0
 BETWEEN_CHATS = 0.05
 PARAGRAPH = (
@@ -68,9 +69,9 @@ class Chats:
 def manual() -> bytes:
     """A PDF of so many pages, each full of text."""
     pages = []
-    for page in range(PAGES):
-        text = [PARAGRAPH.format(article=page * 10 + n, months=n + 3) for n in range(12)]
-        pages.append((f"Chapter {page}", "\n\n".join(text)))
+    for number in range(PAGES):
+        text = [PARAGRAPH.format(article=number * 10 + n, months=n + 3) for n in range(12)]
+        pages.append((f"Chapter {number}", "\n\n".join(text)))
     return documents.pdf(pages)
 
 
@@ -80,6 +81,25 @@ def questions() -> bytes:
         f"What does article {n} cost?,Article {n} costs {n * 3} pesos." for n in range(QUESTIONS)
     )
     return "\n".join(["question,answer", *rows]).encode()
+
+
+def fill(site: Website) -> None:
+    """Make a site of so many pages, all linked from the first."""
+    numbers = range(1, SITE_PAGES)
+    site.pages["/"] = page("Shop", "Welcome to our shop.", *(f"/{n}" for n in numbers))
+    for n in numbers:
+        text = "</p><p>".join(PARAGRAPH.format(article=n * 10 + k, months=k + 3) for k in range(4))
+        site.pages[f"/{n}"] = page(f"Articles of shelf {n}", text)
+
+
+def crawl(site: Website) -> Add:
+    """Return what adds a website."""
+
+    async def add(client: Client, agent_id: str) -> httpx.Response:
+        body = {"type": "website", "url": site.url(), "crawl": {"max_pages": SITE_PAGES}}
+        return await client.request("POST", f"/v1/agents/{agent_id}/sources", json=body)
+
+    return add
 
 
 def upload(name: str, content: bytes) -> Add:
@@ -107,27 +127,35 @@ async def index(client: Client, agent_id: str, add: Add) -> tuple[int, float]:
 
 async def main() -> None:
     """Chat alone, then beside each ingestion; print what it took."""
-    large: dict[str, Add] = {
-        f"PDF of {PAGES} pages": upload("manual.pdf", manual()),
-        f"CSV of {QUESTIONS:,} questions": upload("faq.csv", questions()),
-    }
-    with tempfile.TemporaryDirectory(prefix="ingest-") as name:
-        async with running(Path(name), one_process=False) as stack:
-            key = await stack.account()
-            async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
-                client = Client(http, key)
-                chats = Chats(client, await client.agent(HOURS, model="extractive"))
-                other = await client.agent(model="extractive")
-                async with chats.going_on():
-                    await asyncio.sleep(ALONE_SECONDS)
-                print(f"alone: {chats.figures}", flush=True)
-                for what, add in large.items():
-                    async with chats.going_on():
-                        chunks, seconds = await index(client, other, add)
-                    rate = f"{chunks:,} chunks in {seconds:.1f} s, {chunks / seconds:.0f}/s"
-                    print(f"{what}: {rate}; {chats.figures}", flush=True)
-                rag = megabytes(stack.pids["rag"])
-                print(f"rag: {rag:.0f} MB")
+    async with running_website() as site:
+        fill(site)
+        large: dict[str, Add] = {
+            f"PDF of {PAGES} pages": upload("manual.pdf", manual()),
+            f"CSV of {QUESTIONS:,} questions": upload("faq.csv", questions()),
+            f"website of {SITE_PAGES} pages": crawl(site),
+        }
+        with tempfile.TemporaryDirectory(prefix="ingest-") as name:
+            directory, own = Path(name), "127.0.0.0/8"
+            async with running(directory, one_process=False, CRAWL_PRIVATE_NETWORKS=own) as stack:
+                await measure(stack, large)
+
+
+async def measure(stack: Stack, large: dict[str, Add]) -> None:
+    """Add the sources one after the other to an agent, and chat with another one meanwhile."""
+    key = await stack.account()
+    async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
+        client = Client(http, key)
+        chats = Chats(client, await client.agent(HOURS, model="extractive"))
+        other = await client.agent(model="extractive")
+        async with chats.going_on():
+            await asyncio.sleep(ALONE_SECONDS)
+        print(f"alone: {chats.figures}", flush=True)
+        for what, add in large.items():
+            async with chats.going_on():
+                chunks, seconds = await index(client, other, add)
+            rate = f"{chunks:,} chunks in {seconds:.1f} s, {chunks / seconds:.0f}/s"
+            print(f"{what}: {rate}; {chats.figures}", flush=True)
+        print(f"rag: {megabytes(stack.pids['rag']):.0f} MB")
 
 
 if __name__ == "__main__":

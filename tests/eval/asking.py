@@ -25,11 +25,16 @@ from tests.eval.sets import Business, LabelledSource, Question
 
 @dataclass(frozen=True)
 class Answered:
-    """A question and what was found for it. `right` says of each passage whether it answers."""
+    """A question and what was found for it.
+
+    `right` says of each passage whether it answers, `of_source` whether its source does: the answer
+    may stand in another piece of it.
+    """
 
     business: str
     question: Question
     right: tuple[bool, ...]
+    of_source: tuple[bool, ...]
     confidence: float
     ms: dict[str, float]
 
@@ -118,7 +123,8 @@ class Agents:
         ms = self._watch.ms
         ms["beyond embedding"] = ms["whole"] - ms.get("embed", 0.0)
         right = tuple(_answers(passage, question) for passage in found.passages)
-        return Answered(business.name, question, right, found.confidence, dict(ms))
+        of_source = tuple(_is_of_source(passage, question) for passage in found.passages)
+        return Answered(business.name, question, right, of_source, found.confidence, dict(ms))
 
 
 def _ground(business: Business, question: Question) -> Ground:
@@ -126,8 +132,12 @@ def _ground(business: Business, question: Question) -> Ground:
     return Ground(agent_id=business.name, question=question.question, history=history)
 
 
+def _is_of_source(passage: Passage | Chunk, question: Question) -> bool:
+    return passage.source_id.partition("/")[2] in question.answered_by
+
+
 def _answers(passage: Passage | Chunk, question: Question) -> bool:
-    if passage.source_id.partition("/")[2] not in question.answered_by:
+    if not _is_of_source(passage, question):
         return False
     said = " ".join(f"{passage.question} {passage.answer} {passage.text}".split())
     return question.passage is None or " ".join(question.passage.split()) in said

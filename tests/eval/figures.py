@@ -49,6 +49,7 @@ def _refused(one: Answered) -> bool:
 
 def _ranking(answered: Sequence[Answered]) -> Figures:
     return {
+        "source@1": statistics.mean(any(one.of_source[:1]) for one in answered),
         "hit@1": statistics.mean(any(one.right[:1]) for one in answered),
         "hit@3": statistics.mean(any(one.right[:3]) for one in answered),
         "mrr": statistics.mean(_reciprocal_rank(one.right) for one in answered),

@@ -8,6 +8,7 @@ Result = Mapping[str, Any]
 
 COLUMNS = (
     "questions",
+    "source@1",
     "hit@1",
     "hit@3",
     "mrr",

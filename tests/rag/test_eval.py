@@ -9,7 +9,7 @@ from tests.eval.sets import Question, Style
 
 def answered(style: Style, confidence: float, *right: bool) -> Answered:
     """A question that got passages of which some are right."""
-    return Answered("b", Question("id", style, "?"), right, confidence, {})
+    return Answered("b", Question("id", style, "?"), right, right, confidence, {})
 
 
 def test_ranking_figures() -> None:
