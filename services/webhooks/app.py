@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager, closing
 import httpx
 
 from libs.bus.bus import Bus, open_bus
+from libs.egress.resolve import Resolver
+from libs.egress.safe_transport import open_client
+from libs.egress.safe_url import anything, is_public
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from services.webhooks.directory import Directory
@@ -13,11 +16,11 @@ from services.webhooks.dispatch import Dispatcher
 from services.webhooks.endpoints import Endpoints
 from services.webhooks.handlers import register
 from services.webhooks.lanes import Lanes
-from services.webhooks.resolve import Resolver
-from services.webhooks.safe_transport import open_client
 from services.webhooks.settings import WebhooksSettings
 from services.webhooks.store import EndpointStore
 
+POOLS = 64
+"""Small connection pools that the endpoints are spread over."""
 STOP_GRACE = 2.0
 """Seconds that attempts get to end when the process stops; others are made again by the next."""
 
@@ -33,8 +36,9 @@ async def run() -> AsyncIterator[None]:
             open_mongo(settings.mongo_url, settings.mongo_database) as database,
             open_client(
                 resolver,
-                allow_private=settings.webhooks_allow_private,
+                allowed=anything if settings.webhooks_allow_private else is_public,
                 connect_timeout=settings.webhook_connect_timeout,
+                pools=POOLS,
             ) as client,
             open_bus(settings.nats_url, "webhooks", settings.nats_replicas) as bus,
         ):

@@ -7,11 +7,11 @@ from libs.bus.errors import FaultError
 from libs.contracts import subjects, webhooks
 from libs.contracts.accounts import CacheInvalidated
 from libs.contracts.calls import Done
+from libs.egress.resolve import ResolveError, Resolver
+from libs.egress.safe_url import UnsafeUrl, is_public, parse_target
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from services.webhooks.directory import Directory
-from services.webhooks.resolve import ResolveError, Resolver
-from services.webhooks.safe_url import UnsafeUrl, is_public, parse_target
 from services.webhooks.settings import WebhooksSettings
 from services.webhooks.sign import SECRET_PREFIX, new_signing_secret
 from services.webhooks.store import EndpointStore, StoredEndpoint
@@ -102,7 +102,7 @@ class Endpoints:
     async def _check_target(self, url: str) -> None:
         private_too = self._settings.webhooks_allow_private
         try:
-            target = parse_target(url, allow_private=private_too)
+            target = parse_target(url, schemes=("https", "http") if private_too else ("https",))
             if private_too:
                 return
             addresses = await self._resolver.addresses(target.raw_host.decode(), LOOKUP_TIMEOUT)

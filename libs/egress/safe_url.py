@@ -1,16 +1,24 @@
-"""Which targets are refused, so that a webhook can't reach into the operator's own network.
+"""Which targets are refused, so that a URL of a customer's can't reach into the operator's network.
 
-Asked twice: when an endpoint is created, and at connect time about the address that is really
-connected to (safe_transport.py), because a name can resolve differently the second time.
+What counts is asked at connect time, about the address that is really connected to
+(safe_transport.py): a name can resolve differently the second time.
 """
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Callable, Collection
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 import httpx
 
 URL_MAX = 2000
 
-# What is_global lets pass, or let pass in older Pythons, and is no place for a webhook.
+# What is_global lets pass, or let pass in older Pythons, and is no place to be sent to.
 _FORBIDDEN = tuple(
     ip_network(network)
     for network in (
@@ -33,27 +41,49 @@ _FORBIDDEN = tuple(
 _NAT64 = ip_network("64:ff9b::/96")
 
 
+Network = IPv4Network | IPv6Network
+Allowed = Callable[[str], bool]
+"""Says whether an IP address, as the resolver gave it, may be connected to."""
+
+
 class UnsafeUrl(ValueError):
-    """The URL can't be a webhook's target; the message says why, for its owner."""
+    """The URL can't be a target; the message says why, for its owner."""
 
 
-def parse_target(url: str, *, allow_private: bool) -> httpx.URL:
-    """Read an endpoint's URL. Raises UnsafeUrl for what is no plain https (or http) URL."""
+def parse_target(url: str, *, schemes: Collection[str]) -> httpx.URL:
+    """Read a URL with one of these schemes. Raises UnsafeUrl for what is no plain one."""
     if len(url) > URL_MAX:
         raise UnsafeUrl(f"is longer than {URL_MAX} characters")
     try:
         target = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise UnsafeUrl("is not a valid URL") from error
-    if target.scheme != "https" and not (allow_private and target.scheme == "http"):
-        raise UnsafeUrl("must be an https URL")
+    if target.scheme not in schemes:
+        raise UnsafeUrl(f"must be an {' or '.join(schemes)} URL")
     if not target.host or "%" in target.host:
         raise UnsafeUrl("must name a host")
     if target.userinfo:
-        raise UnsafeUrl("must not contain a user name or password; use custom_headers")
+        raise UnsafeUrl("must not contain a user name or password")
     if not 0 < (target.port or 443) < 65536:
         raise UnsafeUrl("has a port that does not exist")
     return target
+
+
+def anything(_address: str) -> bool:
+    """Allow every address: for development."""
+    return True
+
+
+def public_or_in(networks: Collection[Network]) -> Allowed:
+    """Return a rule that allows public addresses and those in the operator's own `networks`."""
+
+    def allowed(address: str) -> bool:
+        parsed = _unwrapped(ip_address(address))
+        return is_public(address) or any(
+            parsed in network for network in networks if network.version == parsed.version
+        )
+
+    return allowed
 
 
 def is_public(address: str) -> bool:

@@ -14,11 +14,9 @@ import httpcore
 import httpx
 from httpcore import AsyncNetworkBackend, AsyncNetworkStream
 
-from services.webhooks.resolve import ResolveError, Resolver
-from services.webhooks.safe_url import is_public
+from libs.egress.resolve import ResolveError, Resolver
+from libs.egress.safe_url import Allowed
 
-POOLS = 64
-"""A pool looks at each of its connections for every request, so there are many small ones."""
 IDLE_CONNECTIONS = 8
 """Connections that each pool keeps for the next request."""
 IDLE_SECONDS = 4.0
@@ -28,15 +26,15 @@ meets the closing is a failed attempt.
 
 
 class UnsafeAddress(httpcore.ConnectError):
-    """The host resolves to an address that is no target for a webhook."""
+    """The host resolves to an address that must not be connected to."""
 
 
 class CheckedBackend(AsyncNetworkBackend):
-    """Opens TCP connections to public addresses only, unless told to allow others."""
+    """Opens TCP connections to allowed addresses only."""
 
-    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
+    def __init__(self, resolver: Resolver, allowed: Allowed) -> None:
         self._resolver = resolver
-        self._allow_private = allow_private
+        self._allowed = allowed
         self._sockets = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -66,7 +64,7 @@ class CheckedBackend(AsyncNetworkBackend):
         except ResolveError as error:
             raise httpcore.ConnectError(str(error)) from error
         # One bad address spoils the name: a mixed answer is how rebinding is tried.
-        if not self._allow_private and not all(map(is_public, addresses)):
+        if not all(map(self._allowed, addresses)):
             raise UnsafeAddress(f"{host} resolves to an address that is not public")
         return addresses
 
@@ -82,7 +80,7 @@ class SafeTransport(httpx.AsyncHTTPTransport):
         super().__init__(verify=tls, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
-            max_connections=None,  # lanes.py limits what is under way
+            max_connections=None,  # who sends limits what is under way
             max_keepalive_connections=IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,
             network_backend=backend,
@@ -90,14 +88,19 @@ class SafeTransport(httpx.AsyncHTTPTransport):
 
 
 class ManyPools(httpx.AsyncBaseTransport):
-    """Spreads the endpoints over a fixed number of pools; an endpoint is always in the same one."""
+    """Spreads URLs over a fixed number of pools; a URL is always in the same one.
 
-    def __init__(self, backend: AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
-        self._pools = [SafeTransport(backend, tls) for _ in range(POOLS)]
+    A pool looks at each of its connections for every request: with many hosts several small ones
+    are cheaper.
+    """
+
+    def __init__(self, backend: AsyncNetworkBackend, tls: ssl.SSLContext, pools: int) -> None:
+        self._pools = [SafeTransport(backend, tls) for _ in range(pools)]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send with the endpoint's pool."""
-        return await self._pools[hash(str(request.url)) % POOLS].handle_async_request(request)
+        """Send with the URL's pool."""
+        pool = self._pools[hash(str(request.url)) % len(self._pools)]
+        return await pool.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -109,19 +112,20 @@ class ManyPools(httpx.AsyncBaseTransport):
 async def open_client(
     resolver: Resolver,
     *,
-    allow_private: bool,
+    allowed: Allowed,
     connect_timeout: float,
+    pools: int = 1,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Hand out the client for deliveries: it follows no redirect and uses no proxy.
+    """Hand out a client for URLs of customers: it follows no redirect and uses no proxy.
 
-    Only connecting has a timeout here: the whole attempt has one in deliver.py.
+    Only connecting has a timeout here, in seconds: who sends bounds the whole.
     """
-    # Endpoints of different owners can share a host; one's cookie must not reach the other.
+    # Targets of different owners can share a host; one's cookie must not reach the other.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-    backend = CheckedBackend(resolver, allow_private=allow_private)
+    backend = CheckedBackend(resolver, allowed)
     async with httpx.AsyncClient(
-        transport=ManyPools(backend, tls or httpx.create_ssl_context()),
+        transport=ManyPools(backend, tls or httpx.create_ssl_context(), pools),
         timeout=httpx.Timeout(None, connect=connect_timeout),
         cookies=no_cookies,
         follow_redirects=False,

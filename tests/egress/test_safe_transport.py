@@ -1,0 +1,224 @@
+"""Connections go to allowed addresses only, whatever the URL looks like."""
+
+import ssl
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+
+import httpx
+import pytest
+import trustme
+
+from libs.egress.resolve import ResolveError, Resolver
+from libs.egress.safe_transport import UnsafeAddress, open_client
+from libs.egress.safe_url import anything, is_public, public_or_in
+from tests.fakes.webhook_receiver import Receiver, running_receiver
+
+REFUSED_URLS = [
+    # plain
+    "http://8.8.8.8/",
+    "https://127.0.0.1/",
+    "https://127.255.255.254/",
+    "https://0.0.0.0/",
+    "https://10.0.0.1/",
+    "https://172.16.0.1/",
+    "https://172.31.255.255/",
+    "https://192.168.1.1/",
+    "https://169.254.169.254/latest/meta-data/",
+    "https://100.64.0.1/",
+    "https://100.100.100.200/",
+    "https://168.63.129.16/",
+    "https://192.0.0.192/",
+    "https://192.0.2.1/",
+    "https://198.18.0.1/",
+    "https://198.51.100.1/",
+    "https://203.0.113.1/",
+    "https://224.0.0.1/",
+    "https://240.0.0.1/",
+    "https://255.255.255.255/",
+    # other spellings of 127.0.0.1, 10.0.0.1 and 169.254.169.254
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://017700000001/",
+    "https://0177.0.0.1/",
+    "https://0x7f.0.0.1/",
+    "https://0x7f.1/",
+    "https://127.1/",
+    "https://127.0.1/",
+    "https://0/",
+    "https://0x0/",
+    "https://10.1/",
+    "https://0xa9fea9fe/",
+    "https://2852039166/",
+    "https://0251.0376.0251.0376/",
+    "https://169.254.43518/",
+    "https://127.0.0.1:443/",
+    "https://127.0.0.1#@example.com/",
+    "https://127.0.0.1?@example.com/",
+    "https://example.com@127.0.0.1/",
+    "https://example.com\\@127.0.0.1/",
+    "https://127\u30020\u30020\u30021/",
+    "https://\uff11\uff12\uff17.0.0.1/",
+    "https://\u2460\u2461\u2466.0.0.1/",
+    "https://%31%32%37.0.0.1/",
+    "https://127.0.0.1%00.example.com/",
+    # IPv6
+    "https://[::1]/",
+    "https://[0:0:0:0:0:0:0:1]/",
+    "https://[::]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://[::ffff:7f00:1]/",
+    "https://[::ffff:a9fe:a9fe]/",
+    "https://[0:0:0:0:0:ffff:10.0.0.1]/",
+    "https://[::127.0.0.1]/",
+    "https://[::ffff:0:127.0.0.1]/",
+    "https://[64:ff9b::7f00:1]/",
+    "https://[64:ff9b::a9fe:a9fe]/",
+    "https://[64:ff9b:1::7f00:1]/",
+    "https://[2002:7f00:1::]/",
+    "https://[2001:0:7f00:1::]/",
+    "https://[2001:db8::1]/",
+    "https://[fe80::1]/",
+    "https://[fe80::1%25eth0]/",
+    "https://[fec0::1]/",
+    "https://[fc00::1]/",
+    "https://[fd00:ec2::254]/",
+    "https://[ff02::1]/",
+    "https://[100::1]/",
+    "https://[3fff::1]/",
+    "https://[5f00::1]/",
+    # names
+    "https://localhost/",
+    "https://LOCALHOST/",
+    "https://localhost:8443/hook",
+    "https://name.invalid/",
+]
+
+PUBLIC = [
+    "8.8.8.8",
+    "1.1.1.1",
+    "93.184.215.14",
+    "2606:4700:4700::1111",
+    "64:ff9b::808:808",
+    "::ffff:8.8.8.8",
+]
+
+
+@pytest.fixture(scope="module")
+def resolver() -> Resolver:
+    """The real resolver."""
+    return Resolver()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A server that must not be reached unless allowed."""
+    async with running_receiver() as receiver:
+        yield receiver
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS[1:])
+async def test_no_spelling_of_a_private_target_is_connected_to(
+    url: str, resolver: Resolver
+) -> None:
+    """The check at connect time stands alone: nothing goes out even if creation let it pass."""
+    async with open_client(resolver, allowed=is_public, connect_timeout=2.0) as client:
+        with pytest.raises((httpx.ConnectError, httpx.InvalidURL)) as refusal:
+            await client.post(url)
+    cause = refusal.value.__cause__
+    unreachable = "example.com" in url or "invalid" in url or "%" in url
+    assert unreachable or isinstance(refusal.value, httpx.InvalidURL) or is_refusal(cause)
+
+
+def is_refusal(cause: BaseException | None) -> bool:
+    """Whether it was our check that said no."""
+    return isinstance(cause, UnsafeAddress)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses_are_let_through(address: str) -> None:
+    """The check does not refuse the internet, its IPv4 in IPv6 clothes included."""
+    assert is_public(address)
+
+
+class Rebinding(Resolver):
+    """A name server that answers differently each time."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        super().__init__()
+        self._answers = list(answers)
+
+    async def addresses(self, host: str, timeout: float | None) -> list[str]:
+        """Return the next answer."""
+        del host, timeout
+        return self._answers.pop(0)
+
+
+@pytest.mark.parametrize("second", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::ffff:10.0.0.1"]])
+async def test_a_name_that_turns_private_is_refused_at_connect_time(
+    second: list[str], receiver: Receiver
+) -> None:
+    """DNS rebinding: what is connected to is what was checked, so the second answer is refused."""
+    resolver = Rebinding(["8.8.8.8"], second)
+    assert all(map(is_public, await resolver.addresses("rebind.example", None)))
+    async with open_client(resolver, allowed=is_public, connect_timeout=2.0) as client:
+        with pytest.raises(httpx.ConnectError, match="not public"):
+            await client.post(receiver.url("/hook").replace("127.0.0.1", "rebind.example"))
+    assert receiver.received == []
+
+
+async def test_the_next_address_is_tried_when_the_first_does_not_answer(
+    receiver: Receiver,
+) -> None:
+    """A name with several addresses is reachable while one of them is."""
+    resolver = Rebinding(["127.0.0.2", "127.0.0.1"])
+    async with open_client(resolver, allowed=anything, connect_timeout=2.0) as client:
+        answer = await client.post(receiver.url("/hook").replace("127.0.0.1", "two.example"))
+    assert answer.status_code == 200
+
+
+async def test_tls_is_checked_against_the_name_not_the_address() -> None:
+    """The connection goes to a checked address, the certificate must still be the name's."""
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with (
+        running_receiver(server) as receiver,
+        open_client(
+            Rebinding(["127.0.0.1"], ["127.0.0.1"]),
+            allowed=anything,
+            connect_timeout=5.0,
+            tls=trusting,
+        ) as client,
+    ):
+        assert (await client.post(receiver.url("/hook"))).status_code == 200
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await client.post(receiver.url("/hook").replace("localhost", "other.example"))
+
+
+async def test_a_lookup_is_shared_and_bounded(resolver: Resolver) -> None:
+    """A name without an address is an error, not a crash, however odd the name."""
+    assert await resolver.addresses("localhost", 2.0)
+    for host in ("name.invalid", "x" * 64 + ".example", "a..b"):
+        with pytest.raises(ResolveError):
+            await resolver.addresses(host, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("fd00::5", True),
+        ("8.8.8.8", True),
+        ("10.2.0.1", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("::1", False),
+    ],
+)
+def test_an_operators_own_networks_are_let_through(address: str, allowed: bool) -> None:
+    """Beside the internet, and nothing else."""
+    rule = public_or_in([ip_network("10.1.0.0/16"), ip_network("fd00::/64")])
+    assert rule(address) is allowed
