@@ -41,15 +41,93 @@ async def test_who_waits_is_next_and_who_finds_no_place_is_turned_away() -> None
     await waiting
 
 
-async def test_nobody_waits_when_all_lanes_together_are_full() -> None:
-    """The common bound leaves room for endpoints that are not busy."""
-    lanes = Lanes(each=1, waiting_each=10, at_once=10, waiting=2)
+async def test_endpoints_share_the_places_to_wait() -> None:
+    """However many wait for however many busy endpoints, one more endpoint finds a place."""
+    lanes = Lanes(each=1, waiting_each=100, at_once=100, waiting=400)
     async with AsyncExitStack() as stack:
-        await occupy(stack, lanes, "slow", 1)
-        await occupy(stack, lanes, "slower", 1)
-        with pytest.raises(Busy):
-            await take(lanes, "slow")
-        await take(lanes, "healthy")
+        waiting = []
+        for number in range(20):
+            await occupy(stack, lanes, f"slow_{number}", 1)
+            waiting += [asyncio.create_task(take(lanes, f"slow_{number}")) for _ in range(100)]
+        await asyncio.sleep(0)
+        turned_away = [one for one in waiting if one.done() and isinstance(one.exception(), Busy)]
+        assert 200 < len(waiting) - len(turned_away) < 380
+        await occupy(stack, lanes, "healthy", 1)
+        one_more = asyncio.create_task(take(lanes, "healthy"))
+        await asyncio.sleep(0)
+        assert not one_more.done()
+    await one_more
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_endpoints_that_hang_leave_half_of_the_places_to_send() -> None:
+    """Once half are taken each endpoint has one at a time, so others find a place at once."""
+    lanes = Lanes(each=10, waiting_each=100, at_once=40, waiting=400)
+    async with AsyncExitStack() as stack:
+        hanging = []
+        for number in range(10):
+            hanging += [
+                asyncio.create_task(stack.enter_async_context(lanes.turn(f"hangs_{number}")))
+                for _ in range(10)
+            ]
+        await asyncio.sleep(0)
+        assert sum(one.done() for one in hanging) == 20 + 8
+        for number in range(10):
+            await take(lanes, f"healthy_{number}")
+        for one in hanging:
+            one.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_an_endpoint_that_times_out_is_sent_less_at_once_until_it_answers() -> None:
+    """Halved by every timeout, down to one; one more with every answer."""
+    lanes = Lanes(each=8, waiting_each=100, at_once=100, waiting=1000)
+
+    async def most_at_once(times: int) -> int:
+        """How many of some deliveries get their turn while none ends."""
+        async with AsyncExitStack() as stack:
+            tasks = [
+                asyncio.create_task(stack.enter_async_context(lanes.turn("slow")))
+                for _ in range(times)
+            ]
+            await asyncio.sleep(0)
+            begun = sum(task.done() for task in tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return begun
+
+    async with lanes.turn("slow") as lane:
+        lane.timed_out()
+        assert await most_at_once(20) == 3  # four, of which this test has one
+        lane.timed_out()
+        lane.timed_out()
+        lane.timed_out()
+        assert await most_at_once(20) == 0
+        lane.answered()
+        assert await most_at_once(20) == 1
+
+
+async def test_who_waits_is_served_in_turn() -> None:
+    """In a crowd the places go round the endpoints, and each endpoint's own order is kept."""
+    lanes = Lanes(each=2, waiting_each=100, at_once=2, waiting=400)
+    served: list[str] = []
+
+    async def take_and_note(endpoint: str, number: int) -> None:
+        async with lanes.turn(endpoint):
+            served.append(f"{endpoint}{number}")
+            await asyncio.sleep(0)
+
+    tasks = [
+        asyncio.create_task(take_and_note(endpoint, number))
+        for endpoint in "abc"
+        for number in range(4)
+    ]
+    await asyncio.gather(*tasks)
+    for endpoint in "abc":
+        own = [one for one in served if one.startswith(endpoint)]
+        assert own == sorted(own)
+    assert {one[0] for one in served[:4]} == {"a", "b", "c"}
 
 
 async def test_lanes_are_forgotten_when_they_are_empty() -> None:
@@ -58,7 +136,9 @@ async def test_lanes_are_forgotten_when_they_are_empty() -> None:
     for number in range(3):
         await take(lanes, f"endpoint_{number}")
     assert not lanes._lanes
+    assert not lanes._lines
     assert not lanes._turns
+    assert (lanes._sending, lanes._in_line) == (0, 0)
 
 
 async def test_closing_stops_who_takes_too_long() -> None:
