@@ -38,7 +38,9 @@ def register(
     settings: BillingSettings,
 ) -> None:
     """Subscribe billing to its calls and events."""
-    handlers = Handlers(bus, ledger, statements, Warnings(bus, ledger, settings), settings)
+    handlers = Handlers(
+        bus, ledger, statements, Warnings(bus, ledger, settings.credits_low), settings
+    )
     answer(bus, billing.HOLD, handlers.hold)
     answer(bus, billing.RELEASE, handlers.release)
     answer(bus, billing.GRANT, handlers.grant)

@@ -9,19 +9,18 @@ from libs.bus.bus import Bus
 from libs.contracts.events import CreditsExhausted, CreditsLow
 from libs.runtime.clock import now
 from services.billing.ledger import Ledger, Left
-from services.billing.settings import BillingSettings
 
 LOW = "low"
 EXHAUSTED = "exhausted"
 
 
 class Warnings:
-    """Publishes credits.low and credits.exhausted."""
+    """Publishes credits.low, below `threshold` available credits, and credits.exhausted."""
 
-    def __init__(self, bus: Bus, ledger: Ledger, settings: BillingSettings) -> None:
+    def __init__(self, bus: Bus, ledger: Ledger, threshold: int) -> None:
         self._bus = bus
         self._ledger = ledger
-        self._threshold = settings.credits_low
+        self._threshold = threshold
 
     async def paid(self, account_id: str, agent_id: str, left: Left) -> None:
         """Look at what an answer left; `agent_id` is whose answer it was."""

@@ -22,7 +22,15 @@ BODIES: dict[str, Any] = {
         "endpoint_url": "http://127.0.0.1:9/",
         "events": ["message.sent"],
     },
+    "PATCH /v1/agents/{agent_id}/webhooks/{webhook_id}": {"name": "Mine"},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/pause": None,
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/resume": None,
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/rotate": {},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/test": {},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/replay": {"since": "2026-01-01T00:00:00Z"},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": None,
     "POST /v1/messages/{message_id}/cancel": None,
+    "POST /v1/messages/{message_id}/feedback": {"rating": "up"},
 }
 WITHOUT_AN_ID = {
     "POST /v1/agents",
@@ -36,6 +44,7 @@ FOR_VISITORS = {
     "POST /v1/agents/{agent_id}/chat",
     "GET /v1/messages/{message_id}/stream",
     "POST /v1/messages/{message_id}/cancel",
+    "POST /v1/messages/{message_id}/feedback",
     "GET /v1/conversations/{conversation_id}",
 }
 """All that a publishable key is for."""
