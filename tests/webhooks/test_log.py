@@ -8,6 +8,7 @@ import pytest
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
+from libs.contracts import subjects, webhooks
 from libs.contracts.webhooks import DeliveryRow
 from libs.runtime.mongo import Database
 from services.webhooks.deliver import text_of
@@ -199,6 +200,34 @@ async def test_all_that_failed_since_a_time_is_replayed(
     assert {row.webhook_id for row in rows if row.status == "failed"} == set(sent[:2])
     again = [one.headers["webhook-id"] for one in receiver.at("/hook")[before:]]
     assert sorted(again) == sorted(sent[2:])
+
+
+async def test_a_replay_that_is_done_twice_sends_once(
+    bus: Bus, owner: Owner, receiver: Receiver
+) -> None:
+    """As when its worker died in the middle: what had been queued is not queued again."""
+    created = await owner.create(receiver.url("/hook"))
+    receiver.always("/hook", 500)
+    for second in range(5):
+        await bus.emit(received(owner.agent_id, at=AT + timedelta(seconds=second)))
+    rows = await owner.logged(created.id, *["failed"] * 5)
+    receiver.always("/hook", 200)
+    before = len(receiver.at("/hook"))
+    replay = webhooks.Replay(
+        replay_id="rpl_1",
+        agent_id=owner.agent_id,
+        endpoint_id=created.id,
+        statuses=("retrying", "failed"),
+        first=rows[-1].id,
+        last=rows[1].id,
+    )
+    for delivery in ("first", "second"):
+        await bus.send(subjects.replay(created.id), replay, delivery)
+        await owner.logged(created.id, "failed", *["succeeded"] * 4)
+    # The one that was not in its range is the last that is sent, so nothing else is to come.
+    await owner.replay(created.id, rows[0].id)
+    await owner.logged(created.id, *["succeeded"] * 5)
+    assert len(receiver.at("/hook")) - before == 5
 
 
 async def test_the_log_is_the_owners(bus: Bus, owner: Owner, receiver: Receiver) -> None:
