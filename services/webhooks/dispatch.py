@@ -81,7 +81,8 @@ class Dispatcher:
                 else:
                     lane.answered()
         except Busy as busy:
-            raise RetryLater(put_back_delay(delivered.attempt, chance=_chance())) from busy
+            delay = put_back_delay(delivered.attempt, busy.wait, chance=_chance())
+            raise RetryLater(delay) from busy
         await self._conclude(endpoint, delivery, outcome)
 
     async def _receiver(self, delivery: Delivery, *, came_before: bool) -> StoredEndpoint | None:

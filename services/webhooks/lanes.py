@@ -18,8 +18,20 @@ together leave some free, however many they are.
 """
 
 
+PATIENCE = 5.0
+"""Seconds that one is let wait here, by what the endpoint's last answers took. Claims are renewed
+while they wait, so that a backlog is cheaper in its queue.
+"""
+NEWEST = 0.2
+"""Weight of the newest answer in the mean of how long they take."""
+
+
 class Busy(Exception):
-    """There is no place to wait, or the process is about to stop."""
+    """There is no place to wait, for `wait` seconds perhaps, or the process is about to stop."""
+
+    def __init__(self, wait: float = 0.0) -> None:
+        super().__init__(f"for {wait:.1f} s")
+        self.wait = wait
 
 
 class Lane:
@@ -30,6 +42,27 @@ class Lane:
         self.limit = at_once
         self.sending = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
+        self._took = 0.0
+        self._free_at = 0.0
+
+    @property
+    def backlog(self) -> float:
+        """Seconds until one more that waits here would have its turn."""
+        return len(self.waiting) * self._took / self.limit
+
+    def turn_away(self, at: float) -> float:
+        """Return when, in seconds from now, one that finds no place should come again.
+
+        Each gets a time of its own, behind those that were turned away before it: so a long backlog
+        comes as the endpoint takes it, not all of it again and again.
+        """
+        self._free_at = max(self._free_at, at + self.backlog) + self._took / self.limit
+        return self._free_at - at
+
+    def took(self, seconds: float) -> None:
+        """Note how long a turn took."""
+        newest = NEWEST if self._took else 1.0
+        self._took += newest * (seconds - self._took)
 
     def timed_out(self) -> None:
         """Halve how many are sent at once: each held its place for the whole of the timeout."""
@@ -67,9 +100,12 @@ class Lanes:
             raise Busy
         async with self._until_closed():
             lane = await self._enter(endpoint_id)
+            clock = asyncio.get_running_loop().time
+            begun = clock()
             try:
                 yield lane
             finally:
+                lane.took(clock() - begun)
                 self._leave(endpoint_id, lane)
 
     def close(self, grace: float) -> None:
@@ -86,7 +122,7 @@ class Lanes:
             self._begin(lane)
             return lane
         if not self._may_wait(lane):
-            raise Busy
+            raise Busy(lane.turn_away(asyncio.get_running_loop().time()))
         self._lanes[endpoint_id] = self._lines[endpoint_id] = lane
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.waiting.append(turn)
@@ -110,10 +146,10 @@ class Lanes:
         return lane.sending == 0 or self._sending * 2 < self._at_once
 
     def _may_wait(self, lane: Lane) -> bool:
-        free = self._waiting - self._in_line
-        # The first one always finds a place, while there is any at all.
-        fair = len(lane.waiting) < SHARE * free
-        return len(lane.waiting) < self._waiting_each and fair
+        waiting, free = len(lane.waiting), self._waiting - self._in_line
+        if not waiting:
+            return free > 0
+        return waiting < min(self._waiting_each, SHARE * free) and lane.backlog < PATIENCE
 
     def _begin(self, lane: Lane) -> None:
         lane.sending += 1

@@ -159,3 +159,33 @@ async def test_closing_stops_who_takes_too_long() -> None:
     async with asyncio.timeout(SOON):
         with pytest.raises(Busy):
             await hanging
+
+
+async def test_who_is_turned_away_is_told_when_to_come_again() -> None:
+    """One after the other, as the endpoint has taken them so far; at once while that is unknown."""
+    lanes = Lanes(each=1, waiting_each=1, at_once=10, waiting=100)
+
+    async def turned_away() -> float:
+        with pytest.raises(Busy) as busy:
+            await take(lanes, "slow")
+        return busy.value.wait
+
+    async with lanes.turn("slow") as lane:
+        waiting = asyncio.create_task(take(lanes, "slow"))
+        await asyncio.sleep(0)
+        assert await turned_away() < 0.1
+        lane.took(2.0)
+        assert [round(await turned_away()) for _ in range(3)] == [4, 6, 8]
+    await waiting
+
+
+async def test_nobody_waits_for_an_endpoint_that_takes_too_long() -> None:
+    """Beyond the first: what is far back in line waits in the queue."""
+    lanes = Lanes(each=1, waiting_each=100, at_once=10, waiting=1000)
+    async with lanes.turn("slow") as lane:
+        lane.took(2.0)
+        waiting = [asyncio.create_task(take(lanes, "slow")) for _ in range(10)]
+        await asyncio.sleep(0)
+        busy = [one for one in waiting if one.done() and isinstance(one.exception(), Busy)]
+        assert len(waiting) - len(busy) == 3
+    await asyncio.gather(*waiting, return_exceptions=True)
