@@ -1,7 +1,11 @@
 import asyncio
+import random
+from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.webhooks.lanes import Busy, Lanes
 
@@ -189,3 +193,48 @@ async def test_nobody_waits_for_an_endpoint_that_takes_too_long() -> None:
         busy = [one for one in waiting if one.done() and isinstance(one.exception(), Busy)]
         assert len(waiting) - len(busy) == 3
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    each=st.integers(1, 4),
+    waiting_each=st.integers(1, 5),
+    at_once=st.integers(1, 10),
+    waiting=st.integers(1, 30),
+)
+def test_whatever_comes_and_goes_the_bounds_hold_and_nobody_is_forgotten(
+    seed: int, each: int, waiting_each: int, at_once: int, waiting: int
+) -> None:
+    """Turns, timeouts and cancellations in any order: all end, and nothing is left behind."""
+    chance = random.Random(seed)
+    lanes = Lanes(each=each, waiting_each=waiting_each, at_once=at_once, waiting=waiting)
+    sending: Counter[str] = Counter()
+
+    async def deliver(endpoint: str) -> None:
+        async with lanes.turn(endpoint) as lane:
+            sending[endpoint] += 1
+            assert sending[endpoint] <= each
+            assert sending.total() <= at_once
+            try:
+                for _ in range(chance.randrange(4)):
+                    await asyncio.sleep(0)
+            finally:
+                sending[endpoint] -= 1
+            chance.choice((lane.timed_out, lane.answered))()
+
+    async def all_of_them() -> None:
+        tasks = []
+        for _ in range(60):
+            tasks.append(asyncio.create_task(deliver(chance.choice("abcdef"))))
+            if chance.random() < 0.5:
+                await asyncio.sleep(0)
+            if chance.random() < 0.1:
+                chance.choice(tasks).cancel()
+        async with asyncio.timeout(SOON):
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(end) for end in ends} <= {type(None), Busy, asyncio.CancelledError}
+
+    asyncio.run(all_of_them())
+    assert not lanes._lanes
+    assert not lanes._lines
+    assert (lanes._sending, lanes._in_line) == (0, 0)

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
@@ -68,6 +70,20 @@ async def test_what_gets_no_answer_says_why(bus: Bus, owner: Owner, receiver: Re
 def test_only_text_is_kept_of_an_answer(body: bytes, text: str) -> None:
     """Nothing that a terminal or a page could trip over."""
     assert text_of(body) == text
+
+
+@given(st.binary(max_size=200))
+def test_no_answer_breaks_what_shows_it(body: bytes) -> None:
+    """Whatever the bytes: characters that can be shown, and tabs and line ends."""
+    assert all(one.isprintable() or one in "\t\r\n" for one in text_of(body))
+
+
+@given(st.text(st.characters(categories=("L", "N", "P")), max_size=50), st.integers(0, 200))
+def test_text_that_is_cut_anywhere_stays_text(text: str, length: int) -> None:
+    """Also in the middle of a character."""
+    kept = text_of(text.encode()[:length])
+    assert text.startswith(kept)
+    assert len(text.encode()[:length]) - len(kept.encode()) < 4
 
 
 async def test_the_beginning_of_a_long_answer_is_kept(
