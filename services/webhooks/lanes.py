@@ -183,7 +183,8 @@ class Lanes:
         self._tidy(endpoint_id, lane)
 
     def _tidy(self, endpoint_id: str, lane: Lane) -> None:
-        if not lane.waiting:
+        """Forget a lane that nobody is in, unless the endpoint has another one by now."""
+        if not lane.waiting and self._lanes.get(endpoint_id) is lane:
             self._lines.pop(endpoint_id, None)
             if not lane.sending:
                 self._lanes.pop(endpoint_id, None)

@@ -238,3 +238,18 @@ def test_whatever_comes_and_goes_the_bounds_hold_and_nobody_is_forgotten(
     assert not lanes._lanes
     assert not lanes._lines
     assert (lanes._sending, lanes._in_line) == (0, 0)
+
+
+async def test_who_was_stopped_in_line_does_not_disturb_a_lane_made_since() -> None:
+    """Stopped, then passed over; before it hears of that the endpoint has a new lane."""
+    lanes = Lanes(each=1, waiting_each=5, at_once=10, waiting=100)
+    async with AsyncExitStack() as stack:
+        await occupy(stack, lanes, "slow", 1)
+        stopped = asyncio.create_task(take(lanes, "slow"))
+        await asyncio.sleep(0)
+        stopped.cancel()
+    async with lanes.turn("slow"):
+        waiting = asyncio.create_task(take(lanes, "slow"))
+        await asyncio.gather(stopped, return_exceptions=True)
+        assert list(lanes._lanes) == list(lanes._lines) == ["slow"]
+    await waiting
