@@ -15,6 +15,8 @@ BODIES: dict[str, Any] = {
     "PATCH /v1/agents/{agent_id}": {"name": "Mine"},
     "POST /v1/agents/{agent_id}/sources": {"type": "text", "title": "T", "content": "Text."},
     "POST /v1/agents/{agent_id}/sources/files": None,
+    "PATCH /v1/agents/{agent_id}/sources/{source_id}": {"title": "Mine"},
+    "POST /v1/agents/{agent_id}/sources/{source_id}/reindex": None,
     "POST /v1/agents/{agent_id}/keys": {"type": "secret"},
     "POST /v1/agents/{agent_id}/keys/{key_id}/rotate": {},
     "POST /v1/agents/{agent_id}/webhooks": {
@@ -55,7 +57,7 @@ async def call(client: Client, operation: tuple[str, str], ids: dict[str, str]) 
     method, path = operation
     name = f"{method} {path}"
     body: dict[str, Any] = {"json": BODIES[name]} if method in {"POST", "PATCH"} else {}
-    if path.endswith("/files"):
+    if path.endswith(("/files", "/file")):
         body = {"files": {"file": ("a.txt", b"Text.")}}
     return await client.request(method, path.format(**ids), **body)
 

@@ -12,6 +12,7 @@ from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
 from libs.contracts.events import CreditsLow
 from libs.runtime.ids import new_id
+from libs.runtime.mongo import Database
 from services.webhooks.app import run
 from tests.fakes.webhook_receiver import Answer, Receiver
 from tests.waiting import eventually
@@ -98,6 +99,22 @@ class TestPause:
         await owner.logged(created.id, *["succeeded"] * 6)
         ids = [one.headers["webhook-id"] for one in receiver.at("/hook")[1:]]
         assert sorted(ids) == sorted(event.event_id for event in (early, *sent))
+
+    async def test_who_has_not_heard_of_the_resuming_puts_nothing_aside(
+        self, bus: Bus, owner: Owner, receiver: Receiver, database: Database
+    ) -> None:
+        """A process that still takes the endpoint for paused when the held ones were sent."""
+        created = await owner.create(receiver.url("/hook"))
+        await owner.pause(created.id)
+        await bus.emit(received(owner.agent_id))
+        await owner.logged(created.id, "held")  # so it is remembered as paused
+        await database["webhook_endpoints"].update_one(
+            {"_id": created.id}, {"$set": {"paused": False}}
+        )
+        event = received(owner.agent_id)
+        await bus.emit(event)
+        [request] = await receiver.wait_for("/hook")
+        assert request.headers["webhook-id"] == event.event_id
 
     async def test_a_test_reaches_a_paused_endpoint(self, owner: Owner, receiver: Receiver) -> None:
         """To try it before it is resumed."""
