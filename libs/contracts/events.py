@@ -6,6 +6,7 @@ whoever else tries: a second worker after a take-over, a sweeper, a retry.
 """
 
 from datetime import datetime
+from typing import Literal
 
 from libs.contracts.chat import SourceUsed
 from libs.contracts.message import Message
@@ -67,6 +68,48 @@ class MessageFailed(Event, frozen=True, kw_only=True, tag="message.failed.v1"):
     edge: str = ""
 
 
+class ConversationEnded(Event, frozen=True, kw_only=True, tag="conversation.ended.v1"):
+    """Nothing was said for CONVERSATION_IDLE_SECONDS after `last_message_at`."""
+
+    conversation_id: str
+    last_message_at: datetime
+
+
+class FeedbackReceived(Event, frozen=True, kw_only=True, tag="feedback.received.v1"):
+    """Somebody rated an answer, or changed the rating; the newest one counts."""
+
+    message_id: str
+    conversation_id: str
+    rating: Literal["up", "down"]
+    comment: str = ""
+
+
+class CreditsLow(Event, frozen=True, kw_only=True, tag="credits.low.v1"):
+    """An account's credits fell below `threshold`. It is about all agents of the account.
+
+    `agent_id` is the agent whose answer was paid last.
+    """
+
+    available: int
+    threshold: int
+
+
+class CreditsExhausted(Event, frozen=True, kw_only=True, tag="credits.exhausted.v1"):
+    """An account's credits are used up, or too few for a message. Otherwise as CreditsLow."""
+
+    available: int
+
+
+class WebhookDisabled(Event, frozen=True, kw_only=True, tag="webhook.disabled.v1"):
+    """An endpoint is not called any more: it answered 410, or failed for too long."""
+
+    endpoint_id: str
+    name: str
+    endpoint_url: str
+    reason: Literal["gone", "failing"]
+    failing_since: datetime | None = None
+
+
 class AgentDeleted(Event, frozen=True, kw_only=True, tag="agent.deleted.v1"):
     """An agent is gone; whoever owns something of it removes it."""
 
@@ -96,6 +139,11 @@ AnyEvent = (
     | AgentDeleted
     | SourceReady
     | SourceFailed
+    | ConversationEnded
+    | FeedbackReceived
+    | CreditsLow
+    | CreditsExhausted
+    | WebhookDisabled
 )
 
 
@@ -107,10 +155,14 @@ def name_of(kind: type[Event]) -> str:
 def about(event: AnyEvent) -> str:
     """The id of what the event is about, the last token of its subject."""
     match event:
-        case MessageReceived() | MessageSent() | MessageFailed():
+        case MessageReceived() | MessageSent() | MessageFailed() | FeedbackReceived():
             return event.message_id
-        case ConversationStarted():
+        case ConversationStarted() | ConversationEnded():
             return event.conversation_id
+        case CreditsLow() | CreditsExhausted():
+            return event.account_id
+        case WebhookDisabled():
+            return event.endpoint_id
         case SourceReady() | SourceFailed():
             return event.source_id
         case AgentDeleted():

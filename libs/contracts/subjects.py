@@ -6,6 +6,7 @@ chat.replies.<edge>.<message_id>     live   llm, rag → api   kept in memory fo
 chat.cancelled                       live   api → llm
 events.<event>.<id>                  log    all → billing, webhooks, rag, api
 webhooks.deliveries.<endpoint_id>    work   webhooks → webhooks
+webhooks.replays.<endpoint_id>       work   webhooks → webhooks
 sources.submitted                    work   rag → rag
 sources.crawl                        work   rag → rag        a queue of its own, see rag/crawl
 dead.<subject>                       log    what no worker could handle, for an operator
@@ -49,6 +50,11 @@ def delivery(endpoint_id: str) -> str:
     return f"webhooks.deliveries.{endpoint_id}"
 
 
+def replay(endpoint_id: str) -> str:
+    """Where a request to send an endpoint's logged deliveries again waits."""
+    return f"webhooks.replays.{endpoint_id}"
+
+
 def counter(key: str, window: str, started: int) -> str:
     """Where the requests of a key in one rate limit window are counted."""
     return f"limits.{key}.{window}.{started}"
@@ -78,7 +84,9 @@ class Stream:
 CHAT = Stream("CHAT", (CHAT_REQUESTED, CHAT_GROUNDED), "work", max_age=10 * MINUTE)
 REPLIES = Stream("REPLIES", ("chat.replies.>",), "log", storage="memory", max_age=10 * MINUTE)
 EVENTS = Stream("EVENTS", ("events.>",), "log", max_age=3 * DAY, dedupe_window=45 * MINUTE)
-DELIVERIES = Stream("DELIVERIES", ("webhooks.deliveries.>",), "work", dedupe_window=HOUR)
+DELIVERIES = Stream(
+    "DELIVERIES", ("webhooks.deliveries.>", "webhooks.replays.>"), "work", dedupe_window=HOUR
+)
 SOURCES = Stream("SOURCES", (SOURCES_SUBMITTED, SOURCES_CRAWL), "work")
 DEAD = Stream("DEAD", ("dead.>",), "log", max_age=14 * DAY)
 LIMITS = Stream("LIMITS", ("limits.>",), "log", max_age=DAY + HOUR, counter=True)

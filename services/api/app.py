@@ -18,6 +18,7 @@ from libs.runtime.tasks import background
 from services.api.admission import Admission
 from services.api.cache import Directory
 from services.api.handlers import register
+from services.api.idle import IdleConversations
 from services.api.key_usage import KeyUsage
 from services.api.protocol import bounded
 from services.api.replies import Replies
@@ -76,7 +77,14 @@ async def _application(
     checks = {"mongo": lambda: ping_mongo(database), "nats": bus.ping}
     answer_probes(bus, "api", checks)
     await bus.start()
+    idle = IdleConversations(
+        bus,
+        conversations,
+        timeout=settings.conversation_idle_seconds,
+        interval=settings.conversation_sweep_interval,
+    )
     async with (
+        background(idle.sweep_forever()),
         background(usage.write_forever(settings.key_usage_interval)),
         background(admission.watch_forever()),
     ):

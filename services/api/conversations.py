@@ -16,6 +16,14 @@ from services.api.store.agents import Agent
 from services.api.store.conversations import Conversation, Conversations, Message
 
 
+class MessageFeedback(msgspec.Struct, kw_only=True):
+    """How an answer was rated last."""
+
+    rating: Literal["up", "down"]
+    comment: str
+    timestamp: datetime
+
+
 class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One message. What follows `status` is there for the assistant's."""
 
@@ -32,6 +40,7 @@ class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
     finish_reason: str | msgspec.UnsetType = msgspec.UNSET
     suggestions: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     error: ErrorDetail | msgspec.UnsetType = msgspec.UNSET
+    feedback: MessageFeedback | msgspec.UnsetType = msgspec.UNSET
 
 
 class ConversationView(msgspec.Struct, kw_only=True):
@@ -127,6 +136,12 @@ def view(message: Message) -> MessageView:
         shown.metadata = msgspec.Raw(message.metadata_json.encode())
         return shown
     shown.status = message.status
+    if message.feedback is not None:
+        shown.feedback = MessageFeedback(
+            rating=message.feedback.rating,
+            comment=message.feedback.comment,
+            timestamp=message.feedback.at,
+        )
     if message.status == "failed":
         shown.error = ErrorDetail(code=message.error_code, message=message.error_message)
         return shown

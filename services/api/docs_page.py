@@ -95,7 +95,7 @@ def document_errors(document: OpenAPI) -> None:
     schemas = document.components.schemas or {}
     document.components.schemas = {**schemas, "ErrorBody": ERROR_SCHEMA}
     for path, item in (document.paths or {}).items():
-        for operation in (item.get, item.post, item.patch, item.delete):
+        for operation in (item.get, item.post, item.put, item.patch, item.delete):
             if operation is None or operation.responses is None:
                 continue
             if path.endswith(("/chat", "/stream")):

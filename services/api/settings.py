@@ -34,6 +34,9 @@ class ApiSettings(Settings):
     max_message_chars: int = Field(
         8_000, ge=1, description="Longest message, after trimming, in characters"
     )
+    max_comment_chars: int = Field(
+        2_000, ge=0, description="Longest comment of a rating, in characters"
+    )
     max_metadata_bytes: int = Field(16 * 1024, ge=0, description="Largest metadata, as JSON")
     max_metadata_keys: int = Field(50, ge=0, description="Most keys in metadata")
     history_turns: int = Field(
@@ -57,6 +60,14 @@ class ApiSettings(Settings):
         ge=0,
         description="Messages that one process has grounded while it accepts them; more wait in "
         "the queue of rag",
+    )
+    conversation_idle_seconds: float = Field(
+        1800.0,
+        ge=0,
+        description="Seconds without a message after which a conversation has ended, 0: never",
+    )
+    conversation_sweep_interval: float = Field(
+        60.0, gt=0, description="Seconds between two searches for conversations that have ended"
     )
     client_timeout: float = Field(
         60.0,

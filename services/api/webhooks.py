@@ -1,25 +1,48 @@
 """/v1/agents/{agent_id}/webhooks: endpoints for events. webhooks owns them; the edge asks it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 
 from libs.bus.bus import Bus
 from libs.contracts import webhooks as contract
 from services.api.paging import Page, page
 from services.api.store.agents import Agent
 
+MONTH = 30 * 24 * 60 * 60
+Url = Annotated[str, msgspec.Meta(max_length=2_000)]
+Description = Annotated[str, msgspec.Meta(max_length=500)]
+
 
 class CreateWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new endpoint: where to send which events."""
 
     name: str
-    endpoint_url: Annotated[str, msgspec.Meta(max_length=2_000)]
+    endpoint_url: Url
     events: list[str]
-    description: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    description: Description = ""
     custom_headers: dict[str, str] = {}
+
+
+class UpdateWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change; what is left out stays. Headers are replaced all together."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    endpoint_url: Url | msgspec.UnsetType = msgspec.UNSET
+    events: list[str] | msgspec.UnsetType = msgspec.UNSET
+    description: Description | msgspec.UnsetType = msgspec.UNSET
+    custom_headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class RotateSecret(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How to replace the secret."""
+
+    overlap_seconds: Annotated[
+        Annotated[int, msgspec.Meta(ge=0, le=MONTH)] | None,
+        msgspec.Meta(description="How long the old secret signs beside the new one; null: a day"),
+    ] = None
 
 
 class CreatedWebhook(msgspec.Struct, kw_only=True):
@@ -29,10 +52,19 @@ class CreatedWebhook(msgspec.Struct, kw_only=True):
     secret_key: str
 
 
+class RotatedSecret(msgspec.Struct, kw_only=True):
+    """The new secret, which is never shown again, and when the old one ends."""
+
+    secret_key: str
+    previous_secret_until: datetime
+
+
 class WebhookView(msgspec.Struct, kw_only=True):
     """An endpoint, its secret and header values masked.
 
-    `disabled`: it answered 410 Gone, and nothing is sent to it any more.
+    `paused`: what happens is kept and sent when it is resumed. `disabled`: nothing is sent to it
+    any more, because it answered 410 (`gone`) or did not work for days (`failing`). `failing_since`
+    is there while its deliveries fail.
     """
 
     id: str
@@ -42,7 +74,12 @@ class WebhookView(msgspec.Struct, kw_only=True):
     description: str
     custom_headers: dict[str, str]
     secret_key: str
+    previous_secret_until: datetime | None
+    paused: bool
     disabled: bool
+    disabled_reason: Literal["gone", "failing"] | None
+    disabled_at: datetime | None
+    failing_since: datetime | None
     created_at: datetime
 
 
@@ -73,6 +110,34 @@ async def list_webhooks(agent: Agent, bus: Bus) -> Page[WebhookView]:
     return page([view(endpoint) for endpoint in found.items], None)
 
 
+@get(
+    "/v1/agents/{agent_id:str}/webhooks/{webhook_id:str}",
+    summary="Get a webhook",
+    tags=["Webhooks"],
+)
+async def get_webhook(agent: Agent, webhook_id: str, bus: Bus) -> WebhookView:
+    """Get an endpoint, masked."""
+    question = contract.GetEndpoint(agent_id=agent.id, endpoint_id=webhook_id)
+    return view((await bus.call(contract.GET_ENDPOINT, question)).endpoint)
+
+
+@patch(
+    "/v1/agents/{agent_id:str}/webhooks/{webhook_id:str}",
+    summary="Change a webhook",
+    tags=["Webhooks"],
+)
+async def update_webhook(
+    agent: Agent, webhook_id: str, data: UpdateWebhook, bus: Bus
+) -> WebhookView:
+    """Change an endpoint. What waits for it goes to its new URL, with its new headers."""
+    fields = msgspec.structs.asdict(data)
+    given = {name: value for name, value in fields.items() if value is not msgspec.UNSET}
+    if "events" in given:
+        given["events"] = tuple(given["events"])
+    command = contract.UpdateEndpoint(agent_id=agent.id, endpoint_id=webhook_id, **given)
+    return view((await bus.call(contract.UPDATE_ENDPOINT, command)).endpoint)
+
+
 @delete(
     "/v1/agents/{agent_id:str}/webhooks/{webhook_id:str}",
     summary="Delete a webhook",
@@ -90,8 +155,52 @@ async def delete_webhook(
     )
 
 
+@post(
+    "/v1/agents/{agent_id:str}/webhooks/{webhook_id:str}/pause",
+    status_code=200,
+    summary="Pause a webhook",
+    tags=["Webhooks"],
+)
+async def pause_webhook(agent: Agent, webhook_id: str, bus: Bus) -> WebhookView:
+    """Send nothing until the endpoint is resumed. What happens meanwhile is kept in its log."""
+    command = contract.PauseEndpoint(agent_id=agent.id, endpoint_id=webhook_id)
+    return view((await bus.call(contract.PAUSE_ENDPOINT, command)).endpoint)
+
+
+@post(
+    "/v1/agents/{agent_id:str}/webhooks/{webhook_id:str}/resume",
+    status_code=200,
+    summary="Resume a webhook",
+    tags=["Webhooks"],
+)
+async def resume_webhook(agent: Agent, webhook_id: str, bus: Bus) -> WebhookView:
+    """Call an endpoint again that was paused or disabled; what was held is sent now."""
+    command = contract.ResumeEndpoint(agent_id=agent.id, endpoint_id=webhook_id)
+    return view((await bus.call(contract.RESUME_ENDPOINT, command)).endpoint)
+
+
+@post(
+    "/v1/agents/{agent_id:str}/webhooks/{webhook_id:str}/rotate",
+    status_code=200,
+    summary="Rotate a webhook's secret",
+    tags=["Webhooks"],
+)
+async def rotate_webhook(
+    agent: Agent, webhook_id: str, data: RotateSecret, bus: Bus
+) -> RotatedSecret:
+    """Replace the secret. Until the old one ends, every delivery is signed with both."""
+    command = contract.RotateSecret(
+        agent_id=agent.id, endpoint_id=webhook_id, overlap=data.overlap_seconds
+    )
+    rotated = await bus.call(contract.ROTATE_SECRET, command)
+    return RotatedSecret(
+        secret_key=rotated.secret_key, previous_secret_until=rotated.previous_secret_until
+    )
+
+
 def view(endpoint: contract.Endpoint) -> WebhookView:
     """Return what the API shows of an endpoint."""
+    reason: Literal["gone", "failing"] = "gone" if endpoint.disabled_reason == "gone" else "failing"
     return WebhookView(
         id=endpoint.id,
         name=endpoint.name,
@@ -100,6 +209,11 @@ def view(endpoint: contract.Endpoint) -> WebhookView:
         description=endpoint.description,
         custom_headers=endpoint.custom_headers,
         secret_key=endpoint.secret_key,
+        previous_secret_until=endpoint.previous_secret_until,
+        paused=endpoint.paused,
         disabled=endpoint.disabled,
+        disabled_reason=reason if endpoint.disabled else None,
+        disabled_at=endpoint.disabled_at,
+        failing_since=endpoint.failing_since,
         created_at=endpoint.created_at,
     )

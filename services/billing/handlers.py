@@ -19,11 +19,12 @@ from libs.contracts.billing import (
 from libs.contracts.calls import Done
 from libs.contracts.events import MessageFailed, MessageSent, name_of
 from libs.runtime.clock import now
-from services.billing.ledger import InsufficientCredits, Ledger, entry_id
+from services.billing.ledger import InsufficientCredits, Ledger, Left, entry_id
 from services.billing.prices import price_of
 from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
 from services.billing.statements import Statements
+from services.billing.warnings import Warnings
 
 OUTCOMES_AT_ONCE = 200
 """Outcome events that one process works on at a time."""
@@ -37,7 +38,9 @@ def register(
     settings: BillingSettings,
 ) -> None:
     """Subscribe billing to its calls and events."""
-    handlers = Handlers(ledger, statements, settings)
+    handlers = Handlers(
+        bus, ledger, statements, Warnings(bus, ledger, settings.credits_low), settings
+    )
     answer(bus, billing.HOLD, handlers.hold)
     answer(bus, billing.RELEASE, handlers.release)
     answer(bus, billing.GRANT, handlers.grant)
@@ -67,7 +70,16 @@ def register(
 class Handlers:
     """Translate messages to ledger operations."""
 
-    def __init__(self, ledger: Ledger, statements: Statements, settings: BillingSettings) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        statements: Statements,
+        warnings: Warnings,
+        settings: BillingSettings,
+    ) -> None:
+        self._bus = bus
+        self._warnings = warnings
         self._ledger = ledger
         self._statements = statements
         self._settings = settings
@@ -78,6 +90,8 @@ class Handlers:
         try:
             await self._ledger.hold(hold, credits)
         except InsufficientCredits as error:
+            # Beside the answer: who asked waits for it.
+            self._bus.run(self._warnings.refused(hold.account_id, hold.agent_id, error.left))
             raise FaultError("insufficient_credits", str(error)) from error
         fallbacks = (min(credits, self._price_of(model)) for model in hold.fallback_models)
         return Held(credits=credits, fallback_credits=tuple(fallbacks))
@@ -93,7 +107,9 @@ class Handlers:
 
     async def message_sent(self, delivered: Delivered[MessageSent]) -> None:
         """Debit what was held. Idempotent by message id."""
-        await settle_sent(self._ledger, delivered.message)
+        sent = delivered.message
+        left = await settle_sent(self._ledger, sent)
+        await self._warnings.paid(sent.account_id, sent.agent_id, left)
 
     async def message_failed(self, delivered: Delivered[MessageFailed]) -> None:
         """Give back what was held. Idempotent by message id."""
@@ -129,8 +145,8 @@ class Handlers:
         return Usage(days=days)
 
 
-async def settle_sent(ledger: Ledger, sent: MessageSent) -> None:
-    """Debit one answer."""
+async def settle_sent(ledger: Ledger, sent: MessageSent) -> Left:
+    """Debit one answer; return what is left."""
     entry = LedgerEntry(
         id=entry_id(sent.message_id),
         kind="debit",
@@ -140,4 +156,4 @@ async def settle_sent(ledger: Ledger, sent: MessageSent) -> None:
         message_id=sent.message_id,
         model=sent.model,
     )
-    await ledger.debit(sent.account_id, sent.message_id, entry)
+    return await ledger.debit(sent.account_id, sent.message_id, entry)

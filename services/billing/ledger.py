@@ -38,11 +38,20 @@ class Settlement:
     entry: LedgerEntry | None
 
 
+@dataclass(frozen=True)
+class Left:
+    """What an account has left, and what its owner was told of that since credits were added."""
+
+    available: int
+    told: tuple[str, ...] = ()
+
+
 class InsufficientCredits(Exception):
     """The account has fewer credits available than the answer costs."""
 
-    def __init__(self, needed: int, available: int) -> None:
-        super().__init__(f"the answer costs {needed} credits, {available} are available")
+    def __init__(self, needed: int, left: Left) -> None:
+        super().__init__(f"the answer costs {needed} credits, {left.available} are available")
+        self.left = left
 
 
 class Ledger:
@@ -54,7 +63,7 @@ class Ledger:
         self._holding: GroupCommit[tuple[Hold, int], None] = GroupCommit(
             self._hold_group, interval=HOLDS_EVERY
         )
-        self._settling: GroupCommit[Settlement, None] = GroupCommit(
+        self._settling: GroupCommit[Settlement, Left] = GroupCommit(
             self._settle_group, interval=SETTLEMENTS_EVERY
         )
 
@@ -68,9 +77,9 @@ class Ledger:
         """Set credits aside, once for each message id. Raises InsufficientCredits."""
         await self._holding.add((hold, credits))
 
-    async def debit(self, account_id: str, message_id: str, entry: LedgerEntry) -> None:
+    async def debit(self, account_id: str, message_id: str, entry: LedgerEntry) -> Left:
         """Turn a hold into a ledger entry, exactly once; what it had beyond that goes back."""
-        await self._settling.add(Settlement(account_id, message_id, entry))
+        return await self._settling.add(Settlement(account_id, message_id, entry))
 
     async def refund(self, account_id: str, message_id: str) -> None:
         """Give a hold back, exactly once."""
@@ -90,7 +99,7 @@ class Ledger:
             {
                 "$inc": {"available": entry.credits},
                 "$push": {"granted": entry.id},
-                "$set": {unwritten: marker},
+                "$set": {unwritten: marker, "told": []},
             },
         )
         await insert_new(self._entries, [_document(account_id, entry)])
@@ -143,12 +152,13 @@ class Ledger:
         refused: dict[str, InsufficientCredits] = {}
         while wanted and not await self._try_hold(account_id, list(wanted.values())):
             # Not all of them fit, or one was held before.
-            available, held = await self._state(account_id, wanted)
+            left, held = await self._state(account_id, wanted)
+            available = left.available
             for message_id, (_, credits) in list(wanted.items()):
                 if message_id in held:
                     del wanted[message_id]
                 elif credits > available:
-                    refused[message_id] = InsufficientCredits(credits, available)
+                    refused[message_id] = InsufficientCredits(credits, Left(available, left.told))
                     del wanted[message_id]
                 else:
                     available -= credits
@@ -168,15 +178,16 @@ class Ledger:
         )
         return bool(result.modified_count)
 
-    async def _settle_group(self, group: list[Settlement]) -> Sequence[None]:
+    async def _settle_group(self, group: list[Settlement]) -> Sequence[Left]:
         spent = await self._write([end for end in group if end.entry])
         by_account: dict[str, set[str]] = defaultdict(set)
         for end in group:
             by_account[end.account_id].add(end.message_id)
-        await asyncio.gather(
+        lefts = await asyncio.gather(
             *(self._end_holds(account_id, ends, spent) for account_id, ends in by_account.items())
         )
-        return [None] * len(group)
+        left = dict(zip(by_account, lefts, strict=True))
+        return [left[end.account_id] for end in group]
 
     async def _write(self, debits: list[Settlement]) -> dict[str, int]:
         """Write the entries; return what each message costs, by the entry that was there first."""
@@ -191,9 +202,12 @@ class Ledger:
                 spent[entries[known_id][0].message_id] = -found["credits"]
         return spent
 
-    async def _end_holds(self, account_id: str, ends: Iterable[str], spent: dict[str, int]) -> None:
+    async def _end_holds(self, account_id: str, ends: Iterable[str], spent: dict[str, int]) -> Left:
         """End those of the holds that are still there, whoever else is ending some of them."""
-        while held := (await self._state(account_id, ends))[1]:
+        while True:
+            left, held = await self._state(account_id, ends)
+            if not held:
+                return left
             paths = [f"holds.{message_id}" for message_id in held]
             back = sum(held.values()) - sum(spent.get(message_id, 0) for message_id in held)
             result = await self._balances.update_one(
@@ -201,7 +215,16 @@ class Ledger:
                 {"$inc": {"available": back}, "$unset": dict.fromkeys(paths, "")},
             )
             if result.modified_count:
-                return
+                return Left(left.available + back, left.told)
+
+    async def tell(self, account_id: str, level: str) -> None:
+        """Note that an account's owner was told something, until credits are added."""
+        await self._balances.update_one({"_id": account_id}, {"$addToSet": {"told": level}})
+
+    async def grants(self, account_id: str) -> int:
+        """Return how often credits were added to an account."""
+        document = await self._balances.find_one({"_id": account_id}, {"granted": 1}) or {}
+        return len(document.get("granted", []))
 
     async def _open(self, account_id: str) -> None:
         """Give an account its empty balance, unless it has one."""
@@ -209,15 +232,18 @@ class Ledger:
             {"_id": account_id}, {"$setOnInsert": {"available": 0, "holds": {}}}, upsert=True
         )
 
-    async def _state(self, account_id: str, ids: Iterable[str]) -> tuple[int, dict[str, int]]:
-        """Return the credits available, and those of these holds that are there."""
+    async def _state(self, account_id: str, ids: Iterable[str]) -> tuple[Left, dict[str, int]]:
+        """Return what an account has left, and those of these holds that are there."""
         fields = {f"holds.{message_id}": 1 for message_id in ids}
-        document = await self._balances.find_one({"_id": account_id}, {"available": 1, **fields})
+        document = await self._balances.find_one(
+            {"_id": account_id}, {"available": 1, "told": 1, **fields}
+        )
         if document is None:
             await self._open(account_id)
-            return 0, {}
+            return Left(0), {}
         holds = document.get("holds", {})
-        return document["available"], {each: credits_of(holds[each]) for each in holds}
+        left = Left(document["available"], tuple(document.get("told", ())))
+        return left, {each: credits_of(holds[each]) for each in holds}
 
 
 def entry_id(source_id: str) -> str:

@@ -15,6 +15,9 @@ class BillingSettings(Settings):
     credit_price_default: int = Field(
         5, ge=0, description="Credits for one answer of a model that no table names"
     )
+    credits_low: int = Field(
+        100, ge=0, description="Available credits below which an account's owner is told; 0: never"
+    )
     hold_ttl: float = Field(
         900.0, gt=0, description="Seconds after which an answer that never came is failed and freed"
     )

@@ -8,14 +8,19 @@ import httpx
 from libs.bus.bus import Bus, open_bus
 from libs.egress.resolve import Resolver
 from libs.egress.safe_transport import open_client
-from libs.egress.safe_url import anything, is_public
+from libs.egress.safe_url import Allowed, anything, public_or_in
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
+from services.webhooks.agents import Agents
+from services.webhooks.deliver import Sender
+from services.webhooks.delivery_log import DeliveryLog
 from services.webhooks.directory import Directory
 from services.webhooks.dispatch import Dispatcher
 from services.webhooks.endpoints import Endpoints
 from services.webhooks.handlers import register
+from services.webhooks.health import EndpointHealth
 from services.webhooks.lanes import Lanes
+from services.webhooks.replays import Replays
 from services.webhooks.settings import WebhooksSettings
 from services.webhooks.store import EndpointStore
 
@@ -30,19 +35,20 @@ async def run() -> AsyncIterator[None]:
     """Serve webhooks until the block ends."""
     settings = WebhooksSettings.load()
     lanes = _lanes(settings)
+    allowed = _allowed(settings)
     # The bus is opened last: it finishes what is running before the things below it close.
     with closing(Resolver()) as resolver:
         async with (
             open_mongo(settings.mongo_url, settings.mongo_database) as database,
             open_client(
                 resolver,
-                allowed=anything if settings.webhooks_allow_private else is_public,
+                allowed=allowed,
                 connect_timeout=settings.webhook_connect_timeout,
                 pools=POOLS,
             ) as client,
             open_bus(settings.nats_url, "webhooks", settings.nats_replicas) as bus,
         ):
-            await _react(settings, database, resolver, client, lanes, bus)
+            await _react(settings, database, resolver, allowed, client, lanes, bus)
             try:
                 yield
             finally:
@@ -53,20 +59,42 @@ async def _react(
     settings: WebhooksSettings,
     database: Database,
     resolver: Resolver,
+    allowed: Allowed,
     client: httpx.AsyncClient,
     lanes: Lanes,
     bus: Bus,
 ) -> None:
     store = EndpointStore(database)
+    log = DeliveryLog(
+        database, days=settings.webhook_log_days, attempts=settings.webhook_log_attempts
+    )
     await store.create_indexes()
+    await log.create_indexes()
     directory = Directory(store, settings.webhook_cache_seconds)
     bus.on_reconnect(directory.forget_everything)
-    endpoints = Endpoints(bus, store, directory, resolver, settings)
-    dispatcher = Dispatcher(bus, directory, endpoints, lanes, client, settings)
-    slots = settings.webhook_concurrency + settings.webhook_waiting
-    await register(bus, endpoints, directory, dispatcher, slots)
+    endpoints = Endpoints(bus, store, directory, resolver, allowed, settings)
+    health = EndpointHealth(bus, store, endpoints, settings.webhook_disable_after)
+    sender = Sender(
+        client, timeout=settings.webhook_timeout, snippet=settings.webhook_response_bytes
+    )
+    dispatcher = Dispatcher(bus, store, directory, health, lanes, sender, log, settings)
+    await register(
+        bus,
+        endpoints,
+        Replays(bus, endpoints, log),
+        Agents(store, log, endpoints),
+        directory,
+        dispatcher,
+        slots=settings.webhook_concurrency + settings.webhook_waiting,
+    )
     answer_probes(bus, "webhooks", {"mongo": lambda: ping_mongo(database)})
     await bus.start()
+
+
+def _allowed(settings: WebhooksSettings) -> Allowed:
+    if settings.webhooks_allow_private:
+        return anything
+    return public_or_in(settings.webhook_allowed_networks)
 
 
 def _lanes(settings: WebhooksSettings) -> Lanes:

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 import httpx
 
 from libs.contracts.webhooks import Delivery
+from libs.runtime.clock import now
 from services.webhooks.retry import retry_after_seconds
 from services.webhooks.sign import signature_headers
 from services.webhooks.store import StoredEndpoint
@@ -21,12 +22,18 @@ DRAIN_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of an attempt. Without an answer `status` is None and `problem` says why."""
+    """What came of an attempt. Without an answer `status` is None and `problem` says why.
+
+    `response` is the beginning of the answer's body, where that is text.
+    """
 
     status: int | None = None
     problem: str = ""
+    response: str = ""
     retry_after: float = 0.0
+    timed_out: bool = False
     ms: int = 0
+    at: datetime = field(default_factory=now)
 
     @property
     def delivered(self) -> bool:
@@ -39,47 +46,83 @@ class Outcome:
         return self.status == HTTPStatus.GONE
 
 
-async def attempt(
-    client: httpx.AsyncClient, endpoint: StoredEndpoint, delivery: Delivery, timeout: float
-) -> Outcome:
-    """Send a delivery once; `timeout` is the seconds until the answer's head must be here."""
-    started = time.monotonic()
-    request = client.build_request(
-        "POST", endpoint.url, content=delivery.body.encode(), headers=_headers(endpoint, delivery)
-    )
-    try:
-        async with asyncio.timeout(timeout):
-            response = await client.send(request, stream=True)
-    except TimeoutError:
-        return Outcome(problem=f"no answer within {timeout:g} s", ms=_ms_since(started))
-    except httpx.HTTPError as error:
-        return Outcome(problem=f"{type(error).__name__}: {error}", ms=_ms_since(started))
-    ms = _ms_since(started)
-    await _drain(response)
-    asked = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
-    return Outcome(status=response.status_code, retry_after=asked, ms=ms)
+class Sender:
+    """Makes attempts. `timeout`: seconds until an answer's head must be here; `snippet`: bytes."""
+
+    def __init__(self, client: httpx.AsyncClient, *, timeout: float, snippet: int) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._snippet = snippet
+
+    async def attempt(self, endpoint: StoredEndpoint, delivery: Delivery) -> Outcome:
+        """Send a delivery once."""
+        at, started = now(), time.monotonic()
+        request = self._client.build_request(
+            "POST",
+            endpoint.url,
+            content=delivery.body.encode(),
+            headers=_headers(endpoint, delivery),
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._client.send(request, stream=True)
+        except TimeoutError:
+            problem = f"no answer within {self._timeout:g} s"
+            return Outcome(problem=problem, timed_out=True, ms=_ms_since(started), at=at)
+        except httpx.HTTPError as error:
+            return Outcome(
+                problem=f"{type(error).__name__}: {error}"[:300],
+                timed_out=isinstance(error, httpx.TimeoutException),
+                ms=_ms_since(started),
+                at=at,
+            )
+        ms = _ms_since(started)
+        body = await self._beginning(response)
+        asked = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
+        return Outcome(
+            status=response.status_code, response=text_of(body), retry_after=asked, ms=ms, at=at
+        )
+
+    async def _beginning(self, response: httpx.Response) -> bytes:
+        """Return the first bytes of the body.
+
+        A short body is read to its end, so that the connection can be used again; the connection
+        of a longer one is dropped.
+        """
+        beginning, left = b"", DRAIN_BYTES
+        # The status has decided already: what the body does makes no difference any more.
+        with suppress(httpx.HTTPError, TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for chunk in response.aiter_raw():
+                    beginning += chunk[: self._snippet - len(beginning)]
+                    left -= len(chunk)
+                    if left < 0:
+                        break
+        await response.aclose()
+        # Nobody unpacks what a stranger sent.
+        return beginning if "content-encoding" not in response.headers else b""
+
+
+def text_of(body: bytes) -> str:
+    """Return the beginning of a body as text, empty when it is none."""
+    text = body.decode("utf-8", errors="replace").rstrip("\ufffd")
+    strange = sum(not (one.isprintable() or one in "\t\r\n") or one == "\ufffd" for one in text)
+    return text if not strange else ""
 
 
 def _headers(endpoint: StoredEndpoint, delivery: Delivery) -> dict[str, str]:
+    moment = datetime.now(UTC)
+    until = endpoint.old_secret_until
+    old_secret = endpoint.old_secret if until is not None and until > moment else ""
     # Ours come last and win, whatever an endpoint was once allowed to set.
     return {name.lower(): value for name, value in endpoint.headers} | {
         "content-type": "application/json",
+        "accept-encoding": "identity",
         "user-agent": USER_AGENT,
-        **signature_headers(endpoint.secret, delivery.webhook_id, delivery.body, datetime.now(UTC)),
+        **signature_headers(
+            endpoint.secret, delivery.webhook_id, delivery.body, moment, old_secret
+        ),
     }
-
-
-async def _drain(response: httpx.Response) -> None:
-    """Read a short body so that the connection can be used again; drop the connection of others."""
-    left = DRAIN_BYTES
-    # The status has decided already: what the body does makes no difference any more.
-    with suppress(httpx.HTTPError, TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for chunk in response.aiter_raw():
-                left -= len(chunk)
-                if left < 0:
-                    break
-    await response.aclose()
 
 
 def _ms_since(started: float) -> int:

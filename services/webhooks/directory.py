@@ -40,10 +40,20 @@ class Directory:
         endpoints = await self.of_agent(agent_id)
         return tuple(one for one in endpoints if event in one.events and not one.disabled)
 
+    async def subscribers_of_account(
+        self, account_id: str, event: str
+    ) -> tuple[StoredEndpoint, ...]:
+        """Return the endpoints of all agents of an account that want an event.
+
+        Not remembered: what is about a whole account happens rarely.
+        """
+        endpoints = await self._store.of_account(account_id)
+        return tuple(one for one in endpoints if event in one.events and not one.disabled)
+
     async def find(self, agent_id: str, endpoint_id: str) -> StoredEndpoint | None:
-        """Return an endpoint that may be called, None when it is gone or disabled."""
+        """Return an endpoint, None when there is none."""
         for endpoint in await self.of_agent(agent_id):
-            if endpoint.id == endpoint_id and not endpoint.disabled:
+            if endpoint.id == endpoint_id:
                 return endpoint
         return None
 

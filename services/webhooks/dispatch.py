@@ -4,9 +4,9 @@ See docs/decisions/webhooks-attempts.md for why a retry is a message of its own.
 """
 
 import random
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import msgspec
 import structlog
 from stamina import retry_context
@@ -14,17 +14,31 @@ from stamina import retry_context
 from libs.bus.bus import Bus
 from libs.bus.work import OUTAGES, Delivered, RetryLater
 from libs.contracts import subjects
-from libs.contracts.webhooks import Delivery
-from services.webhooks.deliver import Outcome, attempt
+from libs.contracts.webhooks import Attempt, Delivery, DeliveryStatus
+from libs.runtime.clock import now
+from libs.runtime.ids import new_id
+from services.webhooks.deliver import Outcome, Sender
+from services.webhooks.delivery_log import DeliveryLog, Entry, delivery_id
 from services.webhooks.directory import Directory
-from services.webhooks.endpoints import Endpoints
 from services.webhooks.fan_out import queue
+from services.webhooks.health import EndpointHealth
 from services.webhooks.lanes import Busy, Lanes
 from services.webhooks.retry import next_delay, put_back_delay
 from services.webhooks.settings import WebhooksSettings
-from services.webhooks.store import StoredEndpoint
+from services.webhooks.store import EndpointStore, StoredEndpoint
 
 log = structlog.get_logger()
+
+RESUMED_DELAY = 0.2
+"""Seconds until a delivery comes again whose endpoint was resumed while it was put aside."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What follows from an attempt: its status in the log, and when the next one is."""
+
+    status: DeliveryStatus
+    next_attempt_at: datetime | None = None
 
 
 class Dispatcher:
@@ -33,52 +47,91 @@ class Dispatcher:
     def __init__(
         self,
         bus: Bus,
+        store: EndpointStore,
         directory: Directory,
-        endpoints: Endpoints,
+        health: EndpointHealth,
         lanes: Lanes,
-        client: httpx.AsyncClient,
+        sender: Sender,
+        log: DeliveryLog,
         settings: WebhooksSettings,
     ) -> None:
         self._bus = bus
+        self._store = store
         self._directory = directory
-        self._endpoints = endpoints
+        self._health = health
         self._lanes = lanes
-        self._client = client
+        self._sender = sender
+        self._log = log
         self._settings = settings
 
     async def handle(self, delivered: Delivered[Delivery]) -> None:
         """Send one delivery when its time has come. Raises RetryLater when it has not."""
-        delivery = delivered.message
+        delivery = _with_id(delivered.message)
         _wait_until(delivery.not_before)
+        came_before = delivered.attempt > 1 or delivery.attempt > 1 or bool(delivery.replay_id)
         try:
-            async with self._lanes.turn(delivery.endpoint_id):
-                # Looked up now, after the wait: it may have been deleted meanwhile.
-                endpoint = await self._directory.find(delivery.agent_id, delivery.endpoint_id)
+            async with self._lanes.turn(delivery.endpoint_id) as lane:
+                # Looked up now, after the wait: it may have been deleted or paused meanwhile.
+                endpoint = await self._receiver(delivery, came_before=came_before)
                 if endpoint is None:
-                    log.info("webhook.dropped", endpoint_id=delivery.endpoint_id)
                     return
-                outcome = await attempt(
-                    self._client, endpoint, delivery, self._settings.webhook_timeout
-                )
+                outcome = await self._sender.attempt(endpoint, delivery)
+                if outcome.timed_out:
+                    lane.timed_out()
+                else:
+                    lane.answered()
         except Busy as busy:
-            raise RetryLater(put_back_delay(delivered.attempt, chance=_chance())) from busy
+            delay = put_back_delay(delivered.attempt, busy.wait, chance=_chance())
+            raise RetryLater(delay) from busy
         await self._conclude(endpoint, delivery, outcome)
+
+    async def _receiver(self, delivery: Delivery, *, came_before: bool) -> StoredEndpoint | None:
+        """Return the endpoint, None when the delivery is not to be sent (any more, or now)."""
+        endpoint = await self._directory.find(delivery.agent_id, delivery.endpoint_id)
+        if endpoint is None:
+            log.info("webhook.dropped", endpoint_id=delivery.endpoint_id)
+            return None
+        if delivery.test:
+            return endpoint
+        if came_before and await self._log.superseded(delivery):
+            log.info("webhook.superseded", endpoint_id=endpoint.id, webhook_id=delivery.webhook_id)
+            return None
+        if endpoint.disabled:
+            await self._health.tell(endpoint)
+            await self._log.note(Entry(delivery, "failed"))
+            return None
+        if endpoint.paused:
+            await self._put_aside(delivery)
+            return None
+        return endpoint
+
+    async def _put_aside(self, delivery: Delivery) -> None:
+        """Keep a delivery in the log until its endpoint is resumed."""
+        await self._log.note(Entry(delivery, "held"))
+        # Who resumes looks for what is held after that; read here after it is, so one of the two
+        # finds it.
+        endpoint = await self._store.get(delivery.agent_id, delivery.endpoint_id)
+        if endpoint is not None and not endpoint.paused:
+            self._directory.forget(delivery.agent_id)
+            raise RetryLater(RESUMED_DELAY)
 
     async def _conclude(
         self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome
     ) -> None:
         _log_attempt(delivery, outcome)
-        if outcome.delivered:
-            return
+        plan = self._plan(delivery, outcome)
+        attempt = _attempt(delivery, outcome, plan.next_attempt_at)
         # Until it is kept: what goes back to the queue during an outage would be sent again.
         async for keeping in retry_context(on=OUTAGES, attempts=None, timeout=None, wait_max=3.0):
             with keeping:
-                await self._failed(endpoint, delivery, outcome)
+                await self._keep(endpoint, delivery, outcome, plan)
+                await self._log.note(Entry(delivery, plan.status, attempt, plan.next_attempt_at))
 
-    async def _failed(self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome) -> None:
-        if outcome.gone:
-            await self._endpoints.disable(endpoint)
-            return
+    def _plan(self, delivery: Delivery, outcome: Outcome) -> _Plan:
+        if outcome.delivered:
+            return _Plan("succeeded")
+        if outcome.gone or delivery.test:
+            return _Plan("failed")
         delay = next_delay(
             self._settings.webhook_retry_delays,
             delivery.attempt,
@@ -87,12 +140,27 @@ class Dispatcher:
             retry_after_max=self._settings.webhook_retry_after_max,
         )
         if delay is None:
-            await self._give_up(delivery)
-        else:
-            await self._retry(delivery, delay)
+            return _Plan("failed")
+        return _Plan("retrying", now() + timedelta(seconds=delay))
 
-    async def _retry(self, delivery: Delivery, delay: float) -> None:
-        not_before = datetime.now(UTC) + timedelta(seconds=delay)
+    async def _keep(
+        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome, plan: _Plan
+    ) -> None:
+        """Do what the plan says; again, it changes nothing."""
+        if plan.next_attempt_at is not None:
+            await self._retry(delivery, plan.next_attempt_at)
+        if delivery.test:
+            return
+        if outcome.delivered:
+            await self._health.succeeded(endpoint)
+        elif outcome.gone:
+            await self._health.disable(endpoint, "gone")
+        else:
+            await self._health.failed(endpoint, delivery.attempt)
+            if plan.status == "failed":
+                await self._give_up(delivery)
+
+    async def _retry(self, delivery: Delivery, not_before: datetime) -> None:
         await queue(
             msgspec.structs.replace(delivery, attempt=delivery.attempt + 1, not_before=not_before),
             self._bus,
@@ -106,8 +174,16 @@ class Dispatcher:
         await self._bus.send(
             subjects.dead(subjects.delivery(delivery.endpoint_id)),
             delivery,
-            f"dead:{delivery.webhook_id}:{delivery.endpoint_id}",
+            f"dead:{delivery.webhook_id}:{delivery.endpoint_id}:{delivery.replay_id}",
         )
+
+
+def _with_id(delivery: Delivery) -> Delivery:
+    """Name the log's row of a delivery that an older release queued."""
+    if delivery.delivery_id:
+        return delivery
+    named = delivery_id(delivery.webhook_id, delivery.endpoint_id, now())
+    return msgspec.structs.replace(delivery, delivery_id=named)
 
 
 def _wait_until(not_before: datetime | None) -> None:
@@ -121,6 +197,20 @@ def _wait_until(not_before: datetime | None) -> None:
 
 def _chance() -> float:
     return random.random()  # noqa: S311 - it spreads load and guards nothing
+
+
+def _attempt(delivery: Delivery, outcome: Outcome, next_attempt_at: datetime | None) -> Attempt:
+    return Attempt(
+        id=new_id("att"),
+        number=delivery.attempt,
+        at=outcome.at,
+        ms=outcome.ms,
+        status=outcome.status,
+        problem=outcome.problem,
+        response=outcome.response,
+        next_attempt_at=next_attempt_at,
+        replay=bool(delivery.replay_id),
+    )
 
 
 def _log_attempt(delivery: Delivery, outcome: Outcome) -> None:

@@ -1,8 +1,9 @@
 """What webhooks reacts to.
 
-webhooks.create_endpoint, .list_endpoints, .delete_endpoint  → endpoints.py
-events.>                agent.deleted → endpoints.py, everything else → fan_out.py
+webhooks.…_endpoint     → endpoints.py; resume_endpoint and the calls about deliveries → replays.py
+events.>                agent.deleted → agents.py, everything else → fan_out.py
 webhooks.deliveries.>   → dispatch.py
+webhooks.replays.>      → replays.py
 cache.invalidated       → directory.py
 """
 
@@ -14,13 +15,17 @@ from libs.bus.work import Delivered, work
 from libs.contracts import events, subjects, webhooks
 from libs.contracts.accounts import CacheInvalidated
 from libs.contracts.message import decode
+from services.webhooks.agents import Agents
 from services.webhooks.directory import Directory
 from services.webhooks.dispatch import Dispatcher
 from services.webhooks.endpoints import Endpoints
 from services.webhooks.fan_out import fan_out
+from services.webhooks.replays import Replays
 
 EVENTS_AT_ONCE = 100
 """Events that one process fans out at a time."""
+REPLAYS_AT_ONCE = 4
+"""Replays that one process works on at a time."""
 PATIENCE = 10_000
 """How often a delivery may come up before it becomes a dead letter; failed attempts are counted in
 the message itself. It comes up again whenever its endpoint is too busy, which says nothing against
@@ -29,17 +34,33 @@ it: with the waits between, this is some days.
 
 
 async def register(
-    bus: Bus, endpoints: Endpoints, directory: Directory, dispatcher: Dispatcher, slots: int
+    bus: Bus,
+    endpoints: Endpoints,
+    replays: Replays,
+    agents: Agents,
+    directory: Directory,
+    dispatcher: Dispatcher,
+    slots: int,
 ) -> None:
     """Subscribe; `slots` is how many deliveries this process has in its hands at once."""
     answer(bus, webhooks.CREATE_ENDPOINT, endpoints.create)
     answer(bus, webhooks.LIST_ENDPOINTS, endpoints.list)
+    answer(bus, webhooks.GET_ENDPOINT, endpoints.get)
+    answer(bus, webhooks.UPDATE_ENDPOINT, endpoints.update)
     answer(bus, webhooks.DELETE_ENDPOINT, endpoints.delete)
+    answer(bus, webhooks.ROTATE_SECRET, endpoints.rotate)
+    answer(bus, webhooks.PAUSE_ENDPOINT, endpoints.pause)
+    answer(bus, webhooks.RESUME_ENDPOINT, replays.resume)
+    answer(bus, webhooks.SEND_TEST, replays.test)
+    answer(bus, webhooks.LIST_DELIVERIES, replays.list)
+    answer(bus, webhooks.GET_DELIVERY, replays.get)
+    answer(bus, webhooks.REPLAY_DELIVERY, replays.replay_one)
+    answer(bus, webhooks.REPLAY_FAILED, replays.replay_failed)
 
     async def happened(delivered: Delivered[events.AnyEvent]) -> None:
         match delivered.message:
             case events.AgentDeleted(agent_id=agent_id):
-                await endpoints.forget_agent(agent_id)
+                await agents.forget(agent_id)
             case event:
                 await fan_out(event, directory, bus)
 
@@ -61,6 +82,16 @@ async def register(
         durable="webhooks_deliveries",
         slots=slots,
         max_attempts=PATIENCE,
+    )
+
+    work(
+        bus,
+        subjects.DELIVERIES,
+        "webhooks.replays.>",
+        webhooks.Replay,
+        replays.run,
+        durable="webhooks_replays",
+        slots=REPLAYS_AT_ONCE,
     )
 
     async def changed(message: Msg) -> None:

@@ -6,8 +6,10 @@ from email.utils import parsedate_to_datetime
 
 SPREAD = 0.2
 """How much a delay varies, so that what failed together does not come back together."""
-PUT_BACK_FIRST = 1.0
-PUT_BACK_LONGEST = 30.0
+PUT_BACK_FIRST = 0.2
+PUT_BACK_GROWN = 30.0
+"""Longest wait from growing alone."""
+PUT_BACK_LONGEST = 300.0
 
 
 def next_delay(
@@ -28,14 +30,14 @@ def next_delay(
     return max(_varied(delays[attempt - 1], chance), min(retry_after, retry_after_max))
 
 
-def put_back_delay(times: int, *, chance: float) -> float:
-    """Return the wait of a delivery whose endpoint is busy, the longer the more often it waited.
+def put_back_delay(times: int, wait: float, *, chance: float) -> float:
+    """Return the wait of a delivery whose endpoint is busy, for the `times`th time, from 1.
 
-    It grows so that a long backlog does not keep going round, and stays short enough that an
-    endpoint which recovers is soon busy again.
+    `wait` is when there may be a place. It grows, so that a wrong estimate does not keep a backlog
+    going round, and is bounded, so that an endpoint which recovers is soon busy again.
     """
-    longest = PUT_BACK_FIRST * 1.5 ** min(times, 20)
-    return _varied(min(longest, PUT_BACK_LONGEST), chance)
+    grown = min(PUT_BACK_FIRST * 1.5 ** min(times, 20), PUT_BACK_GROWN)
+    return _varied(min(max(wait, grown), PUT_BACK_LONGEST), chance)
 
 
 def _varied(delay: float, chance: float) -> float:

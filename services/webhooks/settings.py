@@ -1,14 +1,23 @@
 """Settings of the webhooks service."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
 from pydantic_settings import NoDecode
 
 from libs.runtime.settings import Settings
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 
 class WebhooksSettings(Settings):
@@ -42,18 +51,42 @@ class WebhooksSettings(Settings):
         "their queue for some seconds",
     )
     webhook_waiting: PositiveInt = Field(
-        1500, description="Deliveries that one process lets wait for all busy endpoints together"
+        2000, description="Deliveries that one process lets wait for all busy endpoints together"
     )
     webhook_endpoints_per_agent: PositiveInt = Field(10, description="Endpoints of one agent")
     webhook_headers_max: PositiveInt = Field(10, description="Custom headers of one endpoint")
     webhook_headers_bytes: PositiveInt = Field(
         4096, description="Bytes of one endpoint's custom headers, names and values together"
     )
+    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Networks that targets may be in beside the internet, comma separated, such as "
+        "`10.1.0.0/16`: services of the operator's own",
+    )
+    webhook_secret_overlap: NonNegativeInt = Field(
+        24 * 3600, description="Seconds that a secret which was rotated signs beside the new one"
+    )
+    webhook_disable_after: PositiveFloat = Field(
+        5 * DAY, description="Seconds without a success after which a failing endpoint is disabled"
+    )
+    webhook_log_days: PositiveFloat = Field(
+        30.0, description="Days that the log keeps a delivery, with its body and attempts"
+    )
+    webhook_log_attempts: PositiveInt = Field(
+        50, le=100, description="Attempts that the log keeps of one delivery, the newest ones"
+    )
+    webhook_response_bytes: NonNegativeInt = Field(
+        1024, le=4096, description="Bytes of an endpoint's answer that the log keeps, if text"
+    )
     webhook_cache_seconds: PositiveFloat = Field(
         5.0, description="Seconds that an agent's endpoints are remembered at most"
     )
 
-    @field_validator("webhook_retry_delays", mode="before")
+    @field_validator("webhook_retry_delays", "webhook_allowed_networks", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
-        return [part for part in value.split(",") if part] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()]
+            if isinstance(value, str)
+            else value
+        )

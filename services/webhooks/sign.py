@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of secrets, not one
 SECRET_BYTES = 32
 LEGACY_HEADER = "x-alonchat-signature"
+LEGACY_HEADER_OLD = "x-alonchat-signature-previous"
 
 
 def new_signing_secret() -> str:
@@ -18,14 +19,23 @@ def new_signing_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def signature_headers(secret: str, webhook_id: str, body: str, at: datetime) -> dict[str, str]:
-    """Return the headers that prove a body's origin; `at` (aware) is the time of this attempt."""
-    return {
+def signature_headers(
+    secret: str, webhook_id: str, body: str, at: datetime, old_secret: str = ""
+) -> dict[str, str]:
+    """Return the headers that prove a body's origin; `at` (aware) is the time of this attempt.
+
+    With an `old_secret` that is signed with too. Standard Webhooks takes several signatures in one
+    header; who compares the other header as a whole needs it to have one.
+    """
+    keys = [secret, old_secret] if old_secret else [secret]
+    headers = {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(webhook_id, at, body),
-        LEGACY_HEADER: f"sha256={_hex_digest(secret, body)}",
+        "webhook-signature": " ".join(Webhook(one).sign(webhook_id, at, body) for one in keys),
     }
+    for name, one in zip((LEGACY_HEADER, LEGACY_HEADER_OLD), keys, strict=False):
+        headers[name] = f"sha256={_hex_digest(one, body)}"
+    return headers
 
 
 def _hex_digest(secret: str, body: str) -> str:

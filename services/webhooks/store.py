@@ -3,16 +3,23 @@
 The signing secret is kept readable, because every delivery is signed with it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from libs.runtime.mongo import Database
+from libs.runtime.mongo import Collection, Database
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredEndpoint:
-    """An endpoint as it is kept. `disabled`: its receiver asked not to be called any more."""
+    """An endpoint as it is kept.
+
+    `disabled`: it is not called any more, for `disabled_reason`; `told`: its owner's other
+    endpoints were told so. `old_secret` signs as well until `old_secret_until`.
+    `failing_since`: the first failure after which nothing succeeded, None when the last attempt
+    did.
+    """
 
     id: str
     account_id: str
@@ -25,6 +32,13 @@ class StoredEndpoint:
     secret: str
     created_at: datetime
     disabled: bool = False
+    disabled_reason: str = ""
+    disabled_at: datetime | None = None
+    told: bool = True
+    paused: bool = False
+    failing_since: datetime | None = None
+    old_secret: str = ""
+    old_secret_until: datetime | None = None
 
     def __repr__(self) -> str:
         """Keep the secret and the headers out of logs and tracebacks."""
@@ -35,26 +49,39 @@ class EndpointStore:
     """The collection `webhook_endpoints`."""
 
     def __init__(self, database: Database) -> None:
-        self._endpoints = database["webhook_endpoints"]
+        self._endpoints: Collection = database["webhook_endpoints"]
 
     async def create_indexes(self) -> None:
         """Create the indexes; harmless when they are there."""
         await self._endpoints.create_index([("agent_id", 1), ("_id", -1)])
+        await self._endpoints.create_index([("account_id", 1), ("_id", -1)])
 
     async def add(self, endpoint: StoredEndpoint) -> None:
         """Store a new endpoint."""
         await self._endpoints.insert_one(_document(endpoint))
+
+    async def get(self, agent_id: str, endpoint_id: str) -> StoredEndpoint | None:
+        """Return an endpoint of an agent as it is now, None when there is none."""
+        document = await self._endpoints.find_one({"_id": endpoint_id, "agent_id": agent_id})
+        return _endpoint(document) if document else None
 
     async def of_agent(self, agent_id: str) -> tuple[StoredEndpoint, ...]:
         """Return all endpoints of an agent, newest first."""
         found = self._endpoints.find({"agent_id": agent_id}).sort("_id", -1)
         return tuple([_endpoint(document) async for document in found])
 
-    async def disable(self, agent_id: str, endpoint_id: str) -> None:
-        """Mark an endpoint as not to be called any more."""
-        await self._endpoints.update_one(
-            {"_id": endpoint_id, "agent_id": agent_id}, {"$set": {"disabled": True}}
-        )
+    async def of_account(self, account_id: str) -> tuple[StoredEndpoint, ...]:
+        """Return the endpoints of all agents of an account."""
+        found = self._endpoints.find({"account_id": account_id}).sort("_id", -1)
+        return tuple([_endpoint(document) async for document in found])
+
+    async def change(
+        self, endpoint: StoredEndpoint, changes: Mapping[str, Any], **only_if: Any
+    ) -> bool:
+        """Set fields of an endpoint, if it still has these values. False when nothing changed."""
+        known = {"_id": endpoint.id, "agent_id": endpoint.agent_id, **only_if}
+        result = await self._endpoints.update_one(known, {"$set": dict(changes)})
+        return result.modified_count == 1
 
     async def delete(self, agent_id: str, endpoint_id: str) -> bool:
         """Remove an endpoint. False when the agent has none of this id."""
@@ -66,6 +93,14 @@ class EndpointStore:
         await self._endpoints.delete_many({"agent_id": agent_id})
 
 
+def kept_headers(headers: tuple[tuple[str, str], ...]) -> list[list[str]]:
+    """Return headers as they are stored.
+
+    As pairs, because header names may contain dots, which mean something in Mongo's keys.
+    """
+    return [list(header) for header in headers]
+
+
 def _document(endpoint: StoredEndpoint) -> dict[str, Any]:
     return {
         "_id": endpoint.id,
@@ -75,11 +110,17 @@ def _document(endpoint: StoredEndpoint) -> dict[str, Any]:
         "url": endpoint.url,
         "events": list(endpoint.events),
         "description": endpoint.description,
-        # Pairs, because header names may contain dots, which mean something in Mongo's keys.
-        "headers": [list(header) for header in endpoint.headers],
+        "headers": kept_headers(endpoint.headers),
         "secret": endpoint.secret,
         "created_at": endpoint.created_at,
         "disabled": endpoint.disabled,
+        "disabled_reason": endpoint.disabled_reason,
+        "disabled_at": endpoint.disabled_at,
+        "told": endpoint.told,
+        "paused": endpoint.paused,
+        "failing_since": endpoint.failing_since,
+        "old_secret": endpoint.old_secret,
+        "old_secret_until": endpoint.old_secret_until,
     }
 
 
@@ -96,4 +137,12 @@ def _endpoint(document: dict[str, Any]) -> StoredEndpoint:
         secret=document["secret"],
         created_at=document["created_at"],
         disabled=document.get("disabled", False),
+        # Older releases disabled for one reason only.
+        disabled_reason=document.get("disabled_reason", "gone" if document.get("disabled") else ""),
+        disabled_at=document.get("disabled_at"),
+        told=document.get("told", True),
+        paused=document.get("paused", False),
+        failing_since=document.get("failing_since"),
+        old_secret=document.get("old_secret", ""),
+        old_secret_until=document.get("old_secret_until"),
     )

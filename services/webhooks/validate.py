@@ -60,13 +60,13 @@ def check_description(description: str) -> str:
     return description
 
 
-def check_events(names: Sequence[str]) -> tuple[str, ...]:
+def check_events(names: Sequence[str], field: str = "events") -> tuple[str, ...]:
     """Return the events, each once."""
     if not names:
-        raise _invalid("events", "must name at least one event")
+        raise _invalid(field, "must name at least one event")
     for name in names:
         if name not in OFFERED:
-            raise _invalid("events", f"knows no {name[:50]!r}; there are {', '.join(OFFERED)}")
+            raise _invalid(field, f"knows no {name[:50]!r}; there are {', '.join(OFFERED)}")
     return tuple(dict.fromkeys(names))
 
 

@@ -69,6 +69,46 @@ SITE = sources.Website(
     crawl=sources.CrawlScope(max_pages=2, include=("/docs",), exclude=("/docs/old",)),
 )
 
+ENDPOINT_ID: dict[str, Any] = {"agent_id": "agent_1", "endpoint_id": "wh_1"}
+ENDPOINT = webhooks.Endpoint(
+    id="wh_1",
+    agent_id="agent_1",
+    name="CRM",
+    endpoint_url="https://crm.example/hook",
+    events=("message.sent",),
+    description="d",
+    custom_headers={"X-Team": "…"},
+    secret_key="whsec_…1234",
+    created_at=AT,
+    disabled=True,
+    disabled_reason="failing",
+    disabled_at=AT,
+    failing_since=AT,
+    paused=True,
+    previous_secret_until=AT,
+)
+DELIVERED = webhooks.DeliveryRow(
+    id="dlv_1",
+    webhook_id="evt_1",
+    event="message.sent",
+    status="retrying",
+    attempts=(
+        webhooks.Attempt(
+            id="att_1",
+            number=1,
+            at=AT,
+            ms=12,
+            status=500,
+            problem="p",
+            response="no",
+            next_attempt_at=AT,
+            replay=True,
+        ),
+    ),
+    next_attempt_at=AT,
+    test=True,
+)
+
 SAMPLES: tuple[Message, ...] = (
     calls.Fault(code="invalid", message="no", param="name"),
     calls.Done(),
@@ -115,6 +155,20 @@ SAMPLES: tuple[Message, ...] = (
     events.AgentDeleted(**ABOUT),
     events.SourceReady(source_id="src_1", chunks=3, **ABOUT),
     events.SourceFailed(source_id="src_1", message="too long", **ABOUT),
+    events.ConversationEnded(conversation_id="conv_1", last_message_at=AT, **ABOUT),
+    events.FeedbackReceived(
+        message_id="msg_1", conversation_id="conv_1", rating="up", comment="Thanks", **ABOUT
+    ),
+    events.CreditsLow(available=90, threshold=100, **ABOUT),
+    events.CreditsExhausted(available=0, **ABOUT),
+    events.WebhookDisabled(
+        endpoint_id="wh_1",
+        name="CRM",
+        endpoint_url="https://crm.example/hook",
+        reason="failing",
+        failing_since=AT,
+        **ABOUT,
+    ),
     billing.Hold(
         account_id="acc_1",
         agent_id="agent_1",
@@ -211,28 +265,44 @@ SAMPLES: tuple[Message, ...] = (
     ),
     webhooks.EndpointCreated(id="wh_1", secret_key="whsec_1"),
     webhooks.ListEndpoints(agent_id="agent_1"),
-    webhooks.Endpoints(
-        items=(
-            webhooks.Endpoint(
-                id="wh_1",
-                agent_id="agent_1",
-                name="CRM",
-                endpoint_url="https://crm.example/hook",
-                events=("message.sent",),
-                description="d",
-                custom_headers={"X-Team": "…"},
-                secret_key="whsec_…1234",
-                created_at=AT,
-            ),
-        )
+    webhooks.Endpoints(items=(ENDPOINT,)),
+    webhooks.GetEndpoint(**ENDPOINT_ID),
+    webhooks.EndpointFound(endpoint=ENDPOINT),
+    webhooks.UpdateEndpoint(
+        **ENDPOINT_ID,
+        name="CRM",
+        endpoint_url="https://crm.example/hook",
+        events=("message.sent",),
+        description="d",
+        custom_headers={"X-Team": "a"},
     ),
-    webhooks.DeleteEndpoint(agent_id="agent_1", endpoint_id="wh_1"),
+    webhooks.DeleteEndpoint(**ENDPOINT_ID),
+    webhooks.PauseEndpoint(**ENDPOINT_ID),
+    webhooks.ResumeEndpoint(**ENDPOINT_ID),
+    webhooks.RotateSecret(**ENDPOINT_ID, overlap=60),
+    webhooks.SecretRotated(secret_key="whsec_2", previous_secret_until=AT),
+    webhooks.SendTest(**ENDPOINT_ID, event="message.sent"),
+    webhooks.DeliveryQueued(delivery_id="dlv_1"),
+    webhooks.ListDeliveries(**ENDPOINT_ID, status="failed", cursor="dlv_1", limit=10),
+    webhooks.DeliveryPage(items=(DELIVERED,), next_cursor="dlv_1"),
+    webhooks.GetDelivery(**ENDPOINT_ID, delivery_id="dlv_1"),
+    webhooks.DeliveryFound(delivery=DELIVERED, body="{}"),
+    webhooks.ReplayDelivery(**ENDPOINT_ID, delivery_id="dlv_1"),
+    webhooks.ReplayFailed(**ENDPOINT_ID, since=AT),
+    webhooks.Replay(
+        **ENDPOINT_ID, replay_id="rpl_1", statuses=("failed",), first="dlv_1", last="dlv_2"
+    ),
     webhooks.Delivery(
         webhook_id="evt_1",
         endpoint_id="wh_1",
         agent_id="agent_1",
         event="message.sent",
         body="{}",
+        attempt=2,
+        not_before=AT,
+        delivery_id="dlv_1",
+        replay_id="rpl_1",
+        test=True,
     ),
     accounts.CreateAccount(name="Shop", plan="pro", credits=100),
     accounts.AccountCreated(account=ACCOUNT, secret_key="sk_1"),

@@ -1,6 +1,7 @@
 """A real HTTP server that webhooks are delivered to; it records and answers as it is told."""
 
 import asyncio
+import json
 import socket
 import ssl
 from collections import defaultdict, deque
@@ -78,6 +79,15 @@ class Receiver:
         """Wait until `count` requests have arrived at `path`; return all of them."""
         await self.wait_until(lambda: len(self.at(path)) >= count)
         return self.at(path)
+
+    async def wait_for_event(self, path: str, event: str) -> list[Received]:
+        """Wait until an event of this name has arrived at `path`; return all of them."""
+
+        def found() -> list[Received]:
+            return [one for one in self.at(path) if json.loads(one.body)["event"] == event]
+
+        await self.wait_until(lambda: bool(found()))
+        return found()
 
     async def wait_until(self, fulfilled: Callable[[], bool]) -> None:
         """Wait until what comes and goes has made something true. Raises TimeoutError."""

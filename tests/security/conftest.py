@@ -67,6 +67,7 @@ async def owner(stack: Stack, http: httpx.AsyncClient) -> Owned:
         client.get(f"{path}/sources"),
         client.chat(agent_id, "What are your business hours?"),
     )
+    delivery = await client.post(f"{path}/webhooks/{hook['id']}/test", {})
     return Owned(
         client,
         {
@@ -74,6 +75,7 @@ async def owner(stack: Stack, http: httpx.AsyncClient) -> Owned:
             "key_id": secret["id"],
             "source_id": sources["items"][0]["id"],
             "webhook_id": hook["id"],
+            "delivery_id": delivery["delivery_id"],
             "conversation_id": answer["conversation_id"],
             "message_id": answer["message_id"],
         },

@@ -15,6 +15,8 @@ BODIES: dict[str, Any] = {
     "PATCH /v1/agents/{agent_id}": {"name": "Mine"},
     "POST /v1/agents/{agent_id}/sources": {"type": "text", "title": "T", "content": "Text."},
     "POST /v1/agents/{agent_id}/sources/files": None,
+    "PATCH /v1/agents/{agent_id}/sources/{source_id}": {"title": "Mine"},
+    "POST /v1/agents/{agent_id}/sources/{source_id}/reindex": None,
     "POST /v1/agents/{agent_id}/keys": {"type": "secret"},
     "POST /v1/agents/{agent_id}/keys/{key_id}/rotate": {},
     "POST /v1/agents/{agent_id}/webhooks": {
@@ -22,7 +24,15 @@ BODIES: dict[str, Any] = {
         "endpoint_url": "http://127.0.0.1:9/",
         "events": ["message.sent"],
     },
+    "PATCH /v1/agents/{agent_id}/webhooks/{webhook_id}": {"name": "Mine"},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/pause": None,
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/resume": None,
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/rotate": {},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/test": {},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/replay": {"since": "2026-01-01T00:00:00Z"},
+    "POST /v1/agents/{agent_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": None,
     "POST /v1/messages/{message_id}/cancel": None,
+    "POST /v1/messages/{message_id}/feedback": {"rating": "up"},
 }
 WITHOUT_AN_ID = {
     "POST /v1/agents",
@@ -36,6 +46,7 @@ FOR_VISITORS = {
     "POST /v1/agents/{agent_id}/chat",
     "GET /v1/messages/{message_id}/stream",
     "POST /v1/messages/{message_id}/cancel",
+    "POST /v1/messages/{message_id}/feedback",
     "GET /v1/conversations/{conversation_id}",
 }
 """All that a publishable key is for."""
@@ -46,7 +57,7 @@ async def call(client: Client, operation: tuple[str, str], ids: dict[str, str]) 
     method, path = operation
     name = f"{method} {path}"
     body: dict[str, Any] = {"json": BODIES[name]} if method in {"POST", "PATCH"} else {}
-    if path.endswith("/files"):
+    if path.endswith(("/files", "/file")):
         body = {"files": {"file": ("a.txt", b"Text.")}}
     return await client.request(method, path.format(**ids), **body)
 

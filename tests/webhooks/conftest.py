@@ -2,16 +2,26 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import pytest
 
 from libs.bus.bus import Bus
 from libs.contracts import webhooks
-from libs.contracts.webhooks import Endpoint, EndpointCreated
+from libs.contracts.webhooks import (
+    DeliveryFound,
+    DeliveryPage,
+    DeliveryRow,
+    Endpoint,
+    EndpointCreated,
+    SecretRotated,
+)
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
 from services.webhooks.app import run
 from tests.fakes.webhook_receiver import Receiver, running_receiver
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,82 @@ class Owner:
                 custom_headers=headers or {},
             ),
         )
+
+    async def get(self, endpoint_id: str) -> Endpoint:
+        """One endpoint."""
+        request = webhooks.GetEndpoint(agent_id=self.agent_id, endpoint_id=endpoint_id)
+        return (await self.bus.call(webhooks.GET_ENDPOINT, request)).endpoint
+
+    async def update(self, endpoint_id: str, **changes: Any) -> Endpoint:
+        """Change an endpoint."""
+        request = webhooks.UpdateEndpoint(
+            agent_id=self.agent_id, endpoint_id=endpoint_id, **changes
+        )
+        return (await self.bus.call(webhooks.UPDATE_ENDPOINT, request)).endpoint
+
+    async def pause(self, endpoint_id: str) -> Endpoint:
+        """Pause an endpoint."""
+        request = webhooks.PauseEndpoint(agent_id=self.agent_id, endpoint_id=endpoint_id)
+        return (await self.bus.call(webhooks.PAUSE_ENDPOINT, request)).endpoint
+
+    async def resume(self, endpoint_id: str) -> Endpoint:
+        """Resume an endpoint."""
+        request = webhooks.ResumeEndpoint(agent_id=self.agent_id, endpoint_id=endpoint_id)
+        return (await self.bus.call(webhooks.RESUME_ENDPOINT, request)).endpoint
+
+    async def rotate(self, endpoint_id: str, overlap: int | None = None) -> SecretRotated:
+        """Replace an endpoint's secret."""
+        request = webhooks.RotateSecret(
+            agent_id=self.agent_id, endpoint_id=endpoint_id, overlap=overlap
+        )
+        return await self.bus.call(webhooks.ROTATE_SECRET, request)
+
+    async def test(self, endpoint_id: str, event: str = "message.received") -> str:
+        """Send a test; return its delivery's id."""
+        request = webhooks.SendTest(agent_id=self.agent_id, endpoint_id=endpoint_id, event=event)
+        return (await self.bus.call(webhooks.SEND_TEST, request)).delivery_id
+
+    async def deliveries(self, endpoint_id: str, **options: Any) -> DeliveryPage:
+        """A page of an endpoint's log."""
+        request = webhooks.ListDeliveries(
+            agent_id=self.agent_id, endpoint_id=endpoint_id, **options
+        )
+        return await self.bus.call(webhooks.LIST_DELIVERIES, request)
+
+    async def delivery(self, endpoint_id: str, delivery_id: str) -> DeliveryFound:
+        """One delivery."""
+        request = webhooks.GetDelivery(
+            agent_id=self.agent_id, endpoint_id=endpoint_id, delivery_id=delivery_id
+        )
+        return await self.bus.call(webhooks.GET_DELIVERY, request)
+
+    async def replay(self, endpoint_id: str, delivery_id: str) -> None:
+        """Send a delivery again."""
+        request = webhooks.ReplayDelivery(
+            agent_id=self.agent_id, endpoint_id=endpoint_id, delivery_id=delivery_id
+        )
+        await self.bus.call(webhooks.REPLAY_DELIVERY, request)
+
+    async def replay_failed(self, endpoint_id: str, since: datetime) -> None:
+        """Send again what failed."""
+        request = webhooks.ReplayFailed(
+            agent_id=self.agent_id, endpoint_id=endpoint_id, since=since
+        )
+        await self.bus.call(webhooks.REPLAY_FAILED, request)
+
+    async def logged(
+        self, endpoint_id: str, *statuses: str, timeout: float = 30.0
+    ) -> list[DeliveryRow]:
+        """Wait until the log has exactly these statuses; return the rows, newest first."""
+        rows: list[DeliveryRow] = []
+
+        async def as_expected() -> bool:
+            nonlocal rows
+            rows = list((await self.deliveries(endpoint_id)).items)
+            return sorted(row.status for row in rows) == sorted(statuses)
+
+        await eventually(as_expected, timeout)
+        return rows
 
     async def list(self) -> tuple[Endpoint, ...]:
         """The agent's endpoints."""

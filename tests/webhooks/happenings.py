@@ -10,13 +10,15 @@ from libs.runtime.ids import new_id
 AT = datetime(2026, 1, 23, 10, 0, 0, tzinfo=UTC)
 
 
-def received(agent_id: str, message: str = "Hello", event_id: str = "") -> events.MessageReceived:
+def received(
+    agent_id: str, message: str = "Hello", event_id: str = "", at: datetime = AT
+) -> events.MessageReceived:
     """A client's message."""
     return events.MessageReceived(
         event_id=event_id or new_id("evt"),
         account_id="acc_1",
         agent_id=agent_id,
-        at=AT,
+        at=at,
         message_id=new_id("msg"),
         conversation_id="conv_abc123",
         message=message,
@@ -60,6 +62,26 @@ MESSAGE_FAILED = events.MessageFailed(
     conversation_id="conv_abc123",
     code="upstream_timeout",
     message="The model did not answer in time.",
+)
+CONVERSATION_ENDED = events.ConversationEnded(
+    **_BASE, conversation_id="conv_abc123", last_message_at=AT
+)
+FEEDBACK_RECEIVED = events.FeedbackReceived(
+    **_BASE,
+    message_id="msg_xyz789",
+    conversation_id="conv_abc123",
+    rating="down",
+    comment="Closed!",
+)
+CREDITS_LOW = events.CreditsLow(**_BASE, available=90, threshold=100)
+CREDITS_EXHAUSTED = events.CreditsExhausted(**_BASE, available=0)
+WEBHOOK_DISABLED = events.WebhookDisabled(
+    **_BASE,
+    endpoint_id="wh_1",
+    name="CRM",
+    endpoint_url="https://crm.example.com/hooks",
+    reason="failing",
+    failing_since=AT,
 )
 SOURCE_READY = events.SourceReady(**_BASE, source_id="src_1", chunks=12)
 SOURCE_FAILED = events.SourceFailed(**_BASE, source_id="src_1", message="The text is empty.")

@@ -1,6 +1,7 @@
 import hashlib
 import hmac
 import json
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -219,6 +220,29 @@ async def test_a_hanging_endpoint_delays_nobody(bus: Bus, owner: Owner, receiver
         await receiver.wait_for("/healthy", len(sent))  # while the other one is still hanging
         assert receiver.most_open["/hangs"] == 10
     await receiver.wait_until(lambda: len(ids(receiver, "/hangs")) == len(sent))
+    assert ids(receiver, "/healthy") == {event.event_id for event in sent}
+
+
+async def test_many_hanging_endpoints_leave_places_for_others(bus: Bus, receiver: Receiver) -> None:
+    """Fifty that hang, with more waiting than there are places: the healthy one is not delayed."""
+    hanging = [f"/hangs/{number}" for number in range(50)]
+    owners = [Owner(bus) for _ in range(5)]
+    for number, path in enumerate(hanging):
+        await owners[number % 5].create(receiver.url(path))
+    healthy = Owner(bus)
+    await healthy.create(receiver.url("/healthy"))
+    with ExitStack() as stack:
+        for path in hanging:
+            stack.enter_context(receiver.hanging(path))
+        for owner in owners:
+            for _ in range(40):
+                await bus.emit(received(owner.agent_id))
+        await receiver.wait_until(lambda: all(receiver.open[path] for path in hanging))
+        sent = [received(healthy.agent_id) for _ in range(100)]
+        for event in sent:
+            await bus.emit(event)
+        await receiver.wait_for("/healthy", len(sent))  # while all the others are hanging
+        assert sum(receiver.open[path] for path in hanging) < 500
     assert ids(receiver, "/healthy") == {event.event_id for event in sent}
 
 

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from libs.runtime.settings import SettingsError
 from services.webhooks.retry import (
+    PUT_BACK_FIRST,
+    PUT_BACK_GROWN,
     PUT_BACK_LONGEST,
     SPREAD,
     next_delay,
@@ -66,10 +68,21 @@ def test_retry_after_is_read_in_both_forms(header: str, seconds: float) -> None:
 
 def test_a_busy_endpoints_deliveries_wait_longer_each_time_up_to_a_bound() -> None:
     """The backlog of an endpoint must not keep the queue turning."""
-    waits = [put_back_delay(times, chance=0.5) for times in range(1, 10_000, 7)]
+    waits = [put_back_delay(times, 0.0, chance=0.5) for times in range(1, 10_000, 7)]
     assert waits == sorted(waits)
     assert waits[0] < 2.0
-    assert waits[-1] == PUT_BACK_LONGEST
+    assert waits[-1] == PUT_BACK_GROWN
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1e9), st.floats(0, 1))
+def test_who_is_put_back_comes_when_there_may_be_a_place(
+    times: int, wait: float, chance: float
+) -> None:
+    """As estimated, give or take a fifth, but neither at once nor after minutes."""
+    delay = put_back_delay(times, wait, chance=chance)
+    assert PUT_BACK_FIRST * (1 - SPREAD) <= delay <= PUT_BACK_LONGEST * (1 + SPREAD)
+    if PUT_BACK_GROWN <= wait <= PUT_BACK_LONGEST:
+        assert delay == pytest.approx(wait, rel=SPREAD + 1e-9)
 
 
 @pytest.fixture

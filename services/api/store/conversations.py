@@ -39,10 +39,20 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     recent: tuple[Exchange, ...] = ()
 
 
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer was rated. `version` counts the ratings that it had."""
+
+    rating: Literal["up", "down"]
+    comment: str
+    version: int
+    at: datetime
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message. What follows `metadata_json` is the assistant's; `error` of one that failed.
 
-    A question has the `model`, the `credits` and the `edge` of its request.
+    A question has the `model`, the `credits` and the `edge` of its request, an answer the newest
+    `feedback`.
     """
 
     id: str
@@ -63,6 +73,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str = ""
     edge: str = ""
     suggestions: tuple[str, ...] = ()
+    feedback: Feedback | None = None
 
 
 QUESTIONS_EVERY = 0.01
@@ -86,13 +97,14 @@ class Conversations:
         self._ending: GroupCommit[Message, None] = GroupCommit(
             self._add_group, interval=OUTCOMES_EVERY
         )
-        self._remembering: GroupCommit[MessageSent, None] = GroupCommit(
+        self._remembering: GroupCommit[Outcome, None] = GroupCommit(
             self._remember_group, interval=OUTCOMES_EVERY
         )
 
     async def create_indexes(self) -> None:
         """Create what the queries need; safe to repeat."""
         await self._conversations.create_index([("agent_id", 1), ("_id", -1)])
+        await self._conversations.create_index("idle_since", sparse=True)
         await self._messages.create_index([("conversation_id", 1), ("order", -1)])
         await self._messages.create_index("agent_id")
 
@@ -105,10 +117,7 @@ class Conversations:
 
     async def record(self, outcome: Outcome) -> None:
         """Store how a message ended. Idempotent by message id: the first end stays."""
-        writing = [self._ending.add(_ending(outcome))]
-        if isinstance(outcome, MessageSent) and outcome.message:
-            writing.append(self._remembering.add(outcome))
-        await asyncio.gather(*writing)
+        await asyncio.gather(self._ending.add(_ending(outcome)), self._remembering.add(outcome))
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, None when there is none."""
@@ -124,6 +133,15 @@ class Conversations:
         """Return how a message ended, None when it has not."""
         message = await self.message(message_id)
         return _outcome(message) if message else None
+
+    async def rate(self, message_id: str, before: Feedback | None, feedback: Feedback) -> bool:
+        """Store a rating in the place of another; False when that is not there any more."""
+        version = before.version if before else None
+        result = await self._messages.update_one(
+            {"_id": message_id, "feedback.version": version},
+            {"$set": {"feedback": msgspec.to_builtins(feedback, builtin_types=(datetime,))}},
+        )
+        return bool(result.modified_count)
 
     async def messages(
         self, conversation_id: str, limit: int, before: str | None = None
@@ -147,30 +165,62 @@ class Conversations:
         items = [msgspec.convert(_fields(document), Conversation) for document in found[:limit]]
         return items, items[-1].id if len(found) > limit else None
 
+    async def idle(self, before: datetime, limit: int) -> list[tuple[Conversation, datetime]]:
+        """Return open conversations that seem idle, longest first, and since when.
+
+        What was asked since the last answer does not count here; see `last_message_at`.
+        """
+        query = {"idle_since": {"$lt": before}}
+        found = self._conversations.find(query, {"recent": 0}).sort("idle_since", 1).limit(limit)
+        return [
+            (msgspec.convert(_fields(document), Conversation), document["idle_since"])
+            async for document in found
+        ]
+
+    async def last_message_at(self, conversation_id: str) -> datetime | None:
+        """Return when the newest message of a conversation was stored, None without any."""
+        newest = await self.messages(conversation_id, 1)
+        return newest[0].at if newest else None
+
+    async def active(self, conversation_id: str, at: datetime) -> None:
+        """Note that a conversation is open and had a message at this time."""
+        await self._conversations.update_one({"_id": conversation_id}, {"$max": {"idle_since": at}})
+
+    async def ended(self, conversation_id: str, idle_since: datetime) -> None:
+        """Note that a conversation has ended, unless it was taken up again."""
+        await self._conversations.update_one(
+            {"_id": conversation_id, "idle_since": idle_since}, {"$unset": {"idle_since": ""}}
+        )
+
     async def delete_agent(self, agent_id: str) -> None:
         """Remove everything that was said to an agent."""
         await self._messages.delete_many({"agent_id": agent_id})
         await self._conversations.delete_many({"agent_id": agent_id})
 
     async def _open_group(self, group: list[Conversation]) -> Sequence[None]:
-        await insert_new(self._conversations, [_document(opened) for opened in group])
+        documents = [_document(opened) | {"idle_since": opened.created_at} for opened in group]
+        await insert_new(self._conversations, documents)
         return [None] * len(group)
 
     async def _add_group(self, group: list[Message]) -> Sequence[None]:
         await insert_new(self._messages, [_document(message) for message in group])
         return [None] * len(group)
 
-    async def _remember_group(self, group: list[MessageSent]) -> Sequence[None]:
+    async def _remember_group(self, group: list[Outcome]) -> Sequence[None]:
         """Add exchanges to their conversations' last ones; one that is there is not added again."""
-        updates = [
-            UpdateOne(
-                {"_id": sent.conversation_id, "recent.id": {"$ne": sent.message_id}},
-                {"$push": {"recent": _exchange(sent)}},
-            )
-            for sent in group
-        ]
-        await self._conversations.bulk_write(updates, ordered=False)
+        await self._conversations.bulk_write([_remembered(one) for one in group], ordered=False)
         return [None] * len(group)
+
+
+def _remembered(outcome: Outcome) -> UpdateOne:
+    """Return what an outcome changes in its conversation."""
+    active = {"$max": {"idle_since": outcome.at}}
+    if isinstance(outcome, MessageFailed) or not outcome.message:
+        return UpdateOne({"_id": outcome.conversation_id}, active)
+    return UpdateOne(
+        {"_id": outcome.conversation_id, "recent.id": {"$ne": outcome.message_id}},
+        {"$push": {"recent": _exchange(outcome)}, **active},
+    )
 
 
 def question_id(message_id: str) -> str:

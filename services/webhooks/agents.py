@@ -1,0 +1,20 @@
+"""What goes with a deleted agent."""
+
+from services.webhooks.delivery_log import DeliveryLog
+from services.webhooks.endpoints import Endpoints
+from services.webhooks.store import EndpointStore
+
+
+class Agents:
+    """Handles the end of agents."""
+
+    def __init__(self, store: EndpointStore, log: DeliveryLog, endpoints: Endpoints) -> None:
+        self._store = store
+        self._log = log
+        self._endpoints = endpoints
+
+    async def forget(self, agent_id: str) -> None:
+        """Remove the endpoints of an agent and what is logged of them; again, nothing is there."""
+        await self._log.forget(agent_id)
+        await self._store.delete_of_agent(agent_id)
+        await self._endpoints.changed(agent_id)
