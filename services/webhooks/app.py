@@ -26,6 +26,10 @@ from services.webhooks.store import EndpointStore
 
 POOLS = 64
 """Small connection pools that the endpoints are spread over."""
+NOTING = 1000
+"""Deliveries that a process may have in its hands beside those that are sent or wait: they are
+being noted in the log.
+"""
 STOP_GRACE = 2.0
 """Seconds that attempts get to end when the process stops; others are made again by the next."""
 
@@ -85,7 +89,7 @@ async def _react(
         Agents(store, log, endpoints),
         directory,
         dispatcher,
-        slots=settings.webhook_concurrency + settings.webhook_waiting,
+        slots=settings.webhook_concurrency + settings.webhook_waiting + NOTING,
     )
     answer_probes(bus, "webhooks", {"mongo": lambda: ping_mongo(database)})
     await bus.start()

@@ -18,7 +18,7 @@ from ulid import ULID
 from libs.contracts.webhooks import Attempt, Delivery, DeliveryRow, DeliveryStatus, Replay
 from libs.runtime.clock import now
 from libs.runtime.group_commit import GroupCommit
-from libs.runtime.mongo import DUPLICATE_KEY, Collection, Database
+from libs.runtime.mongo import DUPLICATE_KEY, Collection, Database, insert_new
 
 WRITES_EVERY = 0.05
 """Seconds between two writes of attempts: nobody waits for one."""
@@ -150,15 +150,38 @@ class DeliveryLog:
         await self._rows.delete_many({"agent_id": agent_id})
 
     async def _write_group(self, group: list[Entry]) -> Sequence[None]:
+        """Insert what is new, then add to the rows that there are.
+
+        Inserting many rows is one commit; each change of a row is one of its own.
+        """
+        new = {_row_id(one): one for one in reversed(group) if _is_first(one)}
+        known = await insert_new(self._rows, [self._document(one) for one in new.values()])
+        added = {id(one) for row_id, one in new.items() if row_id not in known}
+        await self._add([one for one in group if id(one) not in added])
+        return [None] * len(group)
+
+    async def _add(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
         try:
-            await self._rows.bulk_write([self._upsert(one) for one in group], ordered=False)
+            await self._rows.bulk_write([self._upsert(one) for one in entries], ordered=False)
         except BulkWriteError as error:
             problems = error.details["writeErrors"]
             if any(problem["code"] != DUPLICATE_KEY for problem in problems):
                 raise
             for problem in problems:
-                await self._add_only(group[problem["index"]])
-        return [None] * len(group)
+                await self._add_only(entries[problem["index"]])
+
+    def _document(self, entry: Entry) -> dict[str, Any]:
+        attempts = [_builtins(entry.attempt)] if entry.attempt else []
+        return {
+            "_id": _row_id(entry),
+            "replay_id": entry.delivery.replay_id,
+            "status": entry.status,
+            "next_attempt_at": entry.next_attempt_at,
+            "attempts": attempts,
+            **self._fixed(entry.delivery),
+        }
 
     def _upsert(self, entry: Entry) -> UpdateOne:
         """Make the row, or add to it, unless this attempt is there or a replay has taken over."""
@@ -182,8 +205,7 @@ class DeliveryLog:
             )
 
     def _last(self, attempt: Attempt) -> dict[str, Any]:
-        document = msgspec.to_builtins(attempt, builtin_types=(datetime,))
-        return {"$each": [document], "$slice": -self._attempts}
+        return {"$each": [_builtins(attempt)], "$slice": -self._attempts}
 
     def _fixed(self, delivery: Delivery) -> dict[str, Any]:
         return {
@@ -195,6 +217,19 @@ class DeliveryLog:
             "test": delivery.test,
             "expires_at": now() + self._age,
         }
+
+
+def _row_id(entry: Entry) -> str:
+    return entry.delivery.delivery_id
+
+
+def _is_first(entry: Entry) -> bool:
+    return entry.delivery.attempt == 1 and not entry.delivery.replay_id
+
+
+def _builtins(attempt: Attempt) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(attempt, builtin_types=(datetime,))
+    return document
 
 
 def _row(document: dict[str, Any]) -> DeliveryRow:

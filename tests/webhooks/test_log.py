@@ -318,10 +318,13 @@ async def test_a_test_is_sent_once_and_flagged(owner: Owner, receiver: Receiver)
     assert (body["event"], body["test"]) == ("credits.low", True)
     [row] = await owner.logged(created.id, "succeeded")
     assert (row.id, row.test) == (delivery_id, True)
+    receiver.script("/hook", 500)
+    await owner.test(created.id)
+    await owner.logged(created.id, "failed", "succeeded")
     receiver.script("/hook", 410)
     await owner.test(created.id)
-    rows = await owner.logged(created.id, "failed", "succeeded")
-    assert len(rows[0].attempts) == 1
+    rows = await owner.logged(created.id, "failed", "failed", "succeeded")
+    assert [len(row.attempts) for row in rows] == [1, 1, 1]
     assert not (await owner.get(created.id)).disabled
     with pytest.raises(FaultError, match=r"knows no 'message\.read'") as refusal:
         await owner.test(created.id, "message.read")
