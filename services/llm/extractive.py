@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from libs.contracts.chat import ChatGrounded, Passage
+from libs.language.greeting import without_greeting
 from services.llm.agent_settings import AgentSettings, settings_of
 from services.llm.answerer import Ending, Piece
 from services.llm.fallback import Choice
@@ -78,6 +79,7 @@ def quote(passages: Iterable[Passage], question: str) -> str:
     When no word is shared, the search found the passages by their meaning: the beginning of the
     most relevant one then.
     """
+    question = without_greeting(question)
     kinds = asked_for(question)
     asked = stems(question) | kinds
     ranked = sorted(passages, key=lambda passage: passage.relevance, reverse=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from libs.contracts.chat import Ground, Grounded, Passage
+from libs.language.greeting import without_greeting
 from services.rag.confidence import Calibration
 from services.rag.embed import Embedder
 from services.rag.follow_up import leans_on, with_context
@@ -63,8 +64,9 @@ class Retriever:
         return max(alone, again, key=self._confidence)
 
     async def _search(self, agent_id: str, question: str) -> list[Ranked]:
-        vector = await self._embedder.embed_question(question)
-        words = words_of_question(question)
+        asked = without_greeting(question)
+        vector = await self._embedder.embed_question(asked or question)
+        words = words_of_question(asked)
         hits = await self._index.search(agent_id, vector, words.all, self._limits.candidates)
         return ranked(hits, words)
 
