@@ -1,6 +1,4 @@
-"""Takes the greeting off a question: it says nothing of what is asked, but names and addresses
-may share its words ("hello@shop.example").
-"""
+"""Takes the greeting off a question: it asks nothing, and addresses may share its words."""
 
 import re
 
