@@ -15,6 +15,7 @@ run: $(VENV)/laptop.stamp  ## start everything on this machine
 	@exec $(BIN)/alonchat up
 
 test: $(VENV)/dev.stamp  ## run all tests
+	@tests/runtimes.sh
 	$(BIN)/pytest $(ARGS)
 
 chaos: $(VENV)/dev.stamp  ## kill things under load for ten minutes, then audit
