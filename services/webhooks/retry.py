@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 SPREAD = 0.2
 """How much a delay varies, so that what failed together does not come back together."""
 PUT_BACK_FIRST = 0.2
-PUT_BACK_GROWN = 30.0
+PUT_BACK_GROWN = 10.0
 """Longest wait from growing alone."""
 PUT_BACK_LONGEST = 300.0
 

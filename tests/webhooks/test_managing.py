@@ -85,7 +85,7 @@ class TestPause:
     ) -> None:
         """New events and due retries are held; each arrives once."""
         created = await owner.create(receiver.url("/hook"))
-        receiver.script("/hook", 500)
+        receiver.script("/hook", Answer(503, {"retry-after": "2"}))
         early = received(owner.agent_id)
         await bus.emit(early)
         await receiver.wait_for("/hook")
