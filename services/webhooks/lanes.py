@@ -24,6 +24,8 @@ while they wait, so that a backlog is cheaper in its queue.
 """
 NEWEST = 0.2
 """Weight of the newest answer in the mean of how long they take."""
+NEWEST_RECOVERED = 0.5
+"""The same when it came much sooner than that."""
 
 
 class Busy(Exception):
@@ -61,7 +63,11 @@ class Lane:
 
     def took(self, seconds: float) -> None:
         """Note how long a turn took."""
-        newest = NEWEST if self._took else 1.0
+        if seconds < self._took / 2:  # it has recovered: what was planned is for a slower one
+            self._free_at = 0.0
+            newest = NEWEST_RECOVERED
+        else:
+            newest = NEWEST if self._took else 1.0
         self._took += newest * (seconds - self._took)
 
     def timed_out(self) -> None:

@@ -9,6 +9,8 @@ SPREAD = 0.2
 PUT_BACK_FIRST = 0.2
 PUT_BACK_GROWN = 10.0
 """Longest wait from growing alone."""
+PUT_BACK_TRUSTED = 5.0
+"""Longest wait of the first time, whatever is estimated; of each further time twice as long."""
 PUT_BACK_LONGEST = 300.0
 
 
@@ -34,10 +36,12 @@ def put_back_delay(times: int, wait: float, *, chance: float) -> float:
     """Return the wait of a delivery whose endpoint is busy, for the `times`th time, from 1.
 
     `wait` is when there may be a place. It grows, so that a wrong estimate does not keep a backlog
-    going round, and is bounded, so that an endpoint which recovers is soon busy again.
+    going round, and is bounded, the less the newer it is, so that an endpoint which recovers is
+    soon busy again.
     """
     grown = min(PUT_BACK_FIRST * 1.5 ** min(times, 20), PUT_BACK_GROWN)
-    return _varied(min(max(wait, grown), PUT_BACK_LONGEST), chance)
+    longest = min(PUT_BACK_TRUSTED * 2.0 ** min(times - 1, 20), PUT_BACK_LONGEST)
+    return _varied(min(max(wait, grown), longest), chance)
 
 
 def _varied(delay: float, chance: float) -> float:

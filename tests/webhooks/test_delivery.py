@@ -156,6 +156,7 @@ async def test_gone_disables_the_endpoint(bus: Bus, owner: Owner, receiver: Rece
     changes = await bus.client.subscribe(subjects.CACHE_INVALIDATED)
     await bus.emit(received(owner.agent_id))
     await changes.next_msg(timeout=WAIT)
+    await changes.unsubscribe()
     assert [one.disabled for one in await owner.list()] == [False, True]
     await bus.emit(received(owner.agent_id))
     await receiver.wait_for("/healthy", 2)

@@ -180,6 +180,9 @@ async def test_who_is_turned_away_is_told_when_to_come_again() -> None:
         assert await turned_away() < 0.1
         lane.took(2.0)
         assert [round(await turned_away()) for _ in range(3)] == [4, 6, 8]
+        for _ in range(5):
+            lane.took(0.001)  # it has recovered
+        assert await turned_away() < 0.2
     await waiting
 
 
