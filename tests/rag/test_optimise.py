@@ -116,6 +116,26 @@ async def test_searches_go_on_and_find_the_same(tmp_path: Path) -> None:
         assert await index.count("a1") == MANY
 
 
+async def test_what_was_added_before_a_restart_counts(tmp_path: Path) -> None:
+    """A process that never added enough at once optimises all the same, and then is content."""
+    vectors = some_vectors(1_200).tolist()
+    async with opened(tmp_path) as index:
+        await put(index, chunks(range(1_000), text="A lamp of brass"), vectors[:1_000])
+    async with opened(tmp_path, every=1_000):
+        await until_replaced(tmp_path)
+    optimised = (tmp_path / "c.live").read_text()
+    async with opened(tmp_path, every=1_000) as index:
+        await put(index, chunks(range(1_000, 1_200), text="A lamp of glass"), vectors[1_000:])
+    assert (tmp_path / "c.live").read_text() == optimised
+    async with opened(tmp_path, every=200):
+        await eventually(lambda: changed(tmp_path, optimised))
+
+
+async def changed(directory: Path, live: str) -> bool:
+    """Whether another shard is the live one."""
+    return (directory / "c.live").read_text() != live
+
+
 async def test_what_is_written_meanwhile_is_there_afterwards(tmp_path: Path) -> None:
     """Additions, replacements and deletions made during optimising are in the new shard."""
     vectors = some_vectors(4_000).tolist()

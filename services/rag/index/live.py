@@ -3,8 +3,8 @@
 On disk: `NAME.live` names the directory of the live shard; without that file it is `NAME`. All
 other directories of the collection are leftovers, and the next start removes them. A replacement:
 
-1. A process of its own copies the live directory to a new one, `NAME.<random>`; writes wait for
-   the copy. It optimises the copy and brings it to the disk, file by file (optimise.py).
+1. A process of its own copies the live directory to a new one, `NAME.<chunks>-<random>`; writes
+   wait for the copy. It optimises the copy and brings it to the disk, file by file (optimise.py).
 2. Meanwhile every write goes to the live shard, as always, and is remembered in order.
 3. Writes wait. The copy is opened, the remembered writes are applied to it one by one (answers go
    on between them), it is flushed.
@@ -54,6 +54,11 @@ def live_directory(path: Path) -> Path:
         if other.is_dir() and other != live:
             shutil.rmtree(other)
     return live
+
+
+def _optimised(path: Path, live: Path) -> int:
+    """Return how many chunks there were when a live directory was made."""
+    return 0 if live == path else int(live.name.removeprefix(f"{path.name}.").partition("-")[0])
 
 
 def _pointer(path: Path) -> Path:
@@ -118,8 +123,8 @@ class LiveShard:
         self._load = load
         self._directory = live_directory(path)
         self.shard = load(self._directory)
-        info = self.shard.info()
-        self._added = info.points_count - info.indexed_vectors_count
+        # The engine's own count of indexed vectors takes the words of chunks for such.
+        self._added = self.shard.info().points_count - _optimised(path, self._directory)
         self._writing = asyncio.Lock()
         self._attempt: Attempt | None = None
 
@@ -156,7 +161,8 @@ class LiveShard:
         It is given up when more than `most_missed` vectors are written meanwhile.
         """
         before = self._directory
-        copy = self._path.with_name(f"{self._path.name}.{uuid4().hex}")
+        chunks = self.shard.info().points_count
+        copy = self._path.with_name(f"{self._path.name}.{chunks}-{uuid4().hex}")
         self._added = 0
         try:
             async with self._optimising(copy, most_missed) as attempt:
