@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from libs.bus.bus import Bus
+from libs.bus.files import open_files
 from libs.runtime.mongo import Database
 from services.rag.app import run
 from services.rag.bundled_model import BundledModel, open_bundled_model
+from services.rag.index.embedded import open_embedded_index
+from services.rag.store import SourceStore
 from tests.rag.service import Rag
+from tests.rag.worker import Worker
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +62,12 @@ async def rag(environment: dict[str, str], rag_bus: Rag) -> AsyncIterator[Rag]:
     assert environment  # read from the process by the service
     async with run():
         yield rag_bus
+
+
+@pytest.fixture
+async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[Worker]:
+    """A worker on real servers and an index of its own."""
+    await SourceStore(database).create_indexes()
+    opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
+    async with opening as index:
+        yield Worker(bus, await open_files(bus.jetstream, 1), database, index)

@@ -1,61 +1,22 @@
 """Deletions that cross an ingestion, at every point where it may stand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
-import msgspec
 import pytest
 
 from libs.bus.bus import Bus
-from libs.bus.files import Files, open_files
 from libs.bus.work import Delivered
 from libs.contracts.events import MessageFailed, SourceFailed
 from libs.contracts.message import decode
 from libs.contracts.sources import DeleteSource, GetSource, SourceSubmitted
-from libs.runtime.mongo import Database
-from services.rag.content import Contents
-from services.rag.crawl.pages import Pages
-from services.rag.crawl.state import SiteStates
-from services.rag.crawl.websites import Websites
 from services.rag.handlers import Chat
-from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
-from services.rag.index.interface import Chunk, Index
-from services.rag.ingest import GAVE_UP, Ingestion, Sizes
-from services.rag.parse.isolated import Limits
+from services.rag.index.embedded import EmbeddedIndex
+from services.rag.index.interface import Chunk
+from services.rag.ingest import GAVE_UP
 from services.rag.sources import Sources
-from services.rag.store import SourceStore
 from tests.rag.service import agent_deleted, chat_request
-from tests.rag.test_sources import long_text
-
-BATCH = 2
-READING = Limits(seconds=60, memory=1024 * 1024 * 1024, pages=100, characters=100_000)
-
-
-class HaltingEmbedder:
-    """An embedder that halts in its second batch, when the first one is in the index."""
-
-    dimensions = 2
-
-    def __init__(self) -> None:
-        self.batches = 0
-        self.halted = asyncio.Event()
-        self.go_on = asyncio.Event()
-
-    async def embed_question(self, text: str) -> list[float]:
-        """Every text is the same to it."""
-        return [1.0, float(not text)]
-
-    async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
-        """Embed, but halt in the second batch."""
-        self.batches += 1
-        if self.batches == 2:
-            self.halted.set()
-            await self.go_on.wait()
-        return [[1.0, 0.0] for _ in texts]
-
-    async def ping(self) -> None:
-        """It always works."""
+from tests.rag.worker import Worker
 
 
 class AbsentIndex(EmbeddedIndex):
@@ -67,50 +28,6 @@ class AbsentIndex(EmbeddedIndex):
     async def delete_source(self, source_id: str) -> None:
         """Fail as a server does that is away."""
         raise ConnectionError(source_id)
-
-
-class Worker:
-    """What a rag process is made of, without its subscriptions."""
-
-    def __init__(self, bus: Bus, files: Files, database: Database, index: Index) -> None:
-        self.bus = bus
-        self.store = store = SourceStore(database)
-        self.pages = Pages(database)
-        self.index = index
-        self.files = files
-        self.sources = Sources(store, index, files, self.pages, bus, most_pages=1)
-        websites = Websites(SiteStates(database), self.pages, bus)
-        self.embedder = HaltingEmbedder()
-        sizes = Sizes(chunk=200, overlap=0, batch=BATCH, most=1_000)
-        contents = Contents(files, READING)
-        self.ingestion = Ingestion(
-            store, self.sources, contents, websites, self.embedder, index, bus, sizes
-        )
-
-    async def create(self, agent_id: str) -> SourceSubmitted:
-        """Add a source of several batches; return its job."""
-        source = await self.sources.create(msgspec.structs.replace(long_text(4), agent_id=agent_id))
-        return SourceSubmitted(agent_id=agent_id, source_id=source.id)
-
-    async def jobs(self) -> int:
-        """How many ingestion jobs wait on the bus; nothing takes them in these tests."""
-        return (await self.bus.jetstream.stream_info("SOURCES")).state.messages
-
-    async def begin(self, job: SourceSubmitted) -> asyncio.Task[None]:
-        """Start the job and wait until its first batch is in the index."""
-        running = asyncio.create_task(self.ingestion.ingest(Delivered(job, 1)))
-        await self.embedder.halted.wait()
-        assert await self.index.count(job.agent_id) == BATCH
-        return running
-
-
-@pytest.fixture
-async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[Worker]:
-    """A worker on real servers and an index of its own."""
-    await SourceStore(database).create_indexes()
-    opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
-    async with opening as index:
-        yield Worker(bus, await open_files(bus.jetstream, 1), database, index)
 
 
 async def delete_source(worker: Worker, job: SourceSubmitted) -> None:

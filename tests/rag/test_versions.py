@@ -1,15 +1,11 @@
 """Sources that change: one version answers at every moment, and in the end the newest alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
-from libs.bus.files import open_files
 from libs.bus.work import Delivered
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import (
@@ -23,24 +19,12 @@ from libs.contracts.sources import (
     UpdateSource,
 )
 from libs.runtime.ids import new_id
-from libs.runtime.mongo import Database
-from services.rag.index.embedded import open_embedded_index
-from services.rag.store import SourceStore
 from tests.rag.service import Rag
-from tests.rag.test_deletion import BATCH, Worker
 from tests.rag.test_files import file_of_rows, has_file, store_file
 from tests.rag.test_sources import hours, long_text
+from tests.rag.worker import BATCH, Worker
 
 ANY = [1.0, 0.0]
-
-
-@pytest.fixture
-async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[Worker]:
-    """A worker on real servers and an index of its own."""
-    await SourceStore(database).create_indexes()
-    opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
-    async with opening as index:
-        yield Worker(bus, await open_files(bus.jetstream, 1), database, index)
 
 
 async def found_versions(worker: Worker) -> set[int]:
