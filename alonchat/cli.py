@@ -13,7 +13,7 @@ from alonchat.accounts import Json
 from alonchat.errors import OperatorError
 from alonchat.settings import StackSettings
 from alonchat.up import up as run_stack
-from libs.bus.errors import FaultError, ServiceUnavailable
+from libs.bus.errors import FaultError, Refused, ServiceUnavailable
 from libs.runtime import logs
 from libs.runtime import serve as runtime
 from libs.runtime.settings import SettingsError
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ServiceUnavailable as error:
         sentence = f"{error}: start it with `alonchat serve {error.service}`, or see its log."
         output.fail(sentence, code="unavailable", as_json=as_json)
-    except (OperatorError, SettingsError) as error:
+    except (OperatorError, Refused, SettingsError) as error:
         output.fail(str(error), as_json=as_json)
     except CycloptsError as error:
         output.fail(f"{error} (see `alonchat --help`)", code="usage", as_json=as_json)

@@ -75,7 +75,18 @@ class Supervisor:
                 restart_in=delay,
             )
             await asyncio.sleep(delay)
-            await self._spawn(program)
+            await self._spawn_patiently(program)
+
+    async def _spawn_patiently(self, program: Program) -> None:
+        """Start a program when the machine lets us: no memory, no handles, a full disk may pass."""
+        while True:
+            try:
+                await self._spawn(program)
+            except OSError as error:
+                log.error("child.not_started", name=program.name, error=str(error))
+                await asyncio.sleep(RESTART_DELAYS[-1])
+            else:
+                return
 
     async def _spawn(self, program: Program) -> None:
         output = program.log.open("ab") if program.log else None

@@ -1,28 +1,31 @@
 """One process's connection to the bus: publish, call, and start what the process subscribes to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
-from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 from stamina import retry_context
 
-from libs.bus.errors import FaultError, ServiceUnavailable
+from libs.bus.errors import FaultError, TooLarge, translated
 from libs.bus.pull import Pull
 from libs.bus.streams import ensure_streams
 from libs.contracts import events, subjects
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import Message, decode, encode
+from libs.contracts.sizes import MESSAGE
 from libs.contracts.subjects import Stream
+from libs.runtime.settings import SettingsError
 
 log = structlog.get_logger()
 
@@ -32,6 +35,8 @@ CALL_PATIENCE = 8.0
 """Seconds to keep trying while a service is not there, such as during its restart."""
 GRACEFUL_TIMEOUT = 15.0
 """Seconds that running handlers get to finish when the process is told to stop."""
+DEAD_ROOM = 4096
+"""Bytes that a message on a stream leaves free: for the headers that it has as a dead letter."""
 
 T = TypeVar("T")
 
@@ -111,16 +116,30 @@ class Bus:
         """Put a message on a stream, durably. False when one with this id was there already.
 
         Raises ServiceUnavailable when the stream did not confirm; the message may be there or not,
-        so publish again with the same id.
+        so publish again with the same id. Raises Refused, such as TooLarge, when it never will.
         """
+        headers = {"Nats-Msg-Id": message_id}
+        data = self.fitting(subject, encode(message), headers, spare=DEAD_ROOM)
         try:
             # What is not connected now fails now: a caller has a client waiting.
-            ack = await self.jetstream.publish(
-                subject, encode(message), headers={"Nats-Msg-Id": message_id}, timeout=CALL_TIMEOUT
-            )
+            ack = await self.jetstream.publish(subject, data, headers=headers, timeout=CALL_TIMEOUT)
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
         return not ack.duplicate
+
+    def fitting(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, spare: int = 0
+    ) -> bytes:
+        """Return what is to be published when the server takes it. Raises TooLarge.
+
+        Looked at before it is sent: the server ends the whole connection for one that is larger,
+        and the client counts no headers.
+        """
+        size = len(data) + _size_of(headers or {})
+        most = self.client.max_payload - spare
+        if size > most:
+            raise TooLarge(subject, size, most)
+        return data
 
     async def emit(self, event: events.AnyEvent) -> bool:
         """Put an event on the log, durably. False when it was there already."""
@@ -128,8 +147,19 @@ class Bus:
         return await self.send(subject, event, event.event_id)
 
     async def tell(self, subject: str, message: Message) -> None:
-        """Publish to whoever listens right now; nothing is kept, nothing confirmed."""
-        await self.client.publish(subject, encode(message))
+        """Publish to whoever listens right now; nothing is kept, nothing confirmed.
+
+        Raises TooLarge, and ServiceUnavailable when too much waits for a lost connection.
+        """
+        await self.pass_on(subject, encode(message))
+
+    async def pass_on(self, subject: str, data: bytes) -> None:
+        """Publish what is encoded already, as tell() does."""
+        data = self.fitting(subject, data)
+        try:
+            await self.client.publish(subject, data)
+        except NatsError as error:
+            raise translated(error) from error
 
     async def call(
         self,
@@ -138,7 +168,7 @@ class Bus:
         patience: float = CALL_PATIENCE,
         timeout: float | None = None,
     ) -> Reply:
-        """Ask the service that owns something. Raises FaultError and ServiceUnavailable.
+        """Ask the service that owns something. Raises FaultError, TooLarge, ServiceUnavailable.
 
         `patience`: seconds to keep trying while nobody answers; 0 asks once. `timeout`: seconds
         that one try may take; by default CALL_TIMEOUT, but what must not be asked twice waits
@@ -147,6 +177,7 @@ class Bus:
         retried = (NoRespondersError, NatsTimeoutError) if call.idempotent else NoRespondersError
         if timeout is None:
             timeout = CALL_TIMEOUT if call.idempotent else CALL_PATIENCE
+        asked = self.fitting(call.subject, encode(request))
         try:
             async for attempt in retry_context(
                 on=retried,
@@ -156,12 +187,14 @@ class Bus:
                 wait_max=0.5,
             ):
                 with attempt:
-                    reply = await self.client.request(
-                        call.subject, encode(request), timeout=timeout
-                    )
-        except (NatsError, ConnectionClosedError) as error:
-            raise ServiceUnavailable(call.service) from error
-        answer: Reply | Fault = decode(reply.data, call.answer)
+                    reply = await self.client.request(call.subject, asked, timeout=timeout)
+        except NatsError as error:
+            raise translated(error, call.service) from error
+        try:
+            answer: Reply | Fault = decode(reply.data, call.answer)
+        except msgspec.MsgspecError as error:
+            log.error("call.odd_reply", subject=call.subject, error=str(error))
+            raise FaultError("internal", f"{call.subject} can't be understood") from error
         if isinstance(answer, Fault):
             raise FaultError(answer.code, answer.message, answer.param)
         return answer
@@ -173,7 +206,7 @@ class Bus:
         except NotFoundError:
             return None
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
 
     async def outcome(self, message_id: str) -> events.Outcome | None:
         """The outcome of a chat message that is on the event log, None when there is none yet."""
@@ -184,12 +217,16 @@ class Bus:
                 return outcome
         return None
 
+    async def has_outcome(self, message_id: str) -> bool:
+        """Whether a chat message has ended: then no work on it makes a difference."""
+        return await self.outcome(message_id) is not None
+
     async def waiting(self, stream: Stream) -> int:
         """Return how many messages of a work stream no worker has taken yet."""
         try:
             consumers = await self.jetstream.consumers_info(stream.name)
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
         return sum(consumer.num_pending or 0 for consumer in consumers)
 
     async def kept(self, stream: Stream) -> int:
@@ -199,14 +236,14 @@ class Bus:
         except NotFoundError:
             return 0
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
 
     async def kept_subjects(self, stream: Stream, subjects: str) -> list[str]:
         """Return which subjects a stream has messages on, among those that a wildcard names."""
         try:
             info = await self.jetstream.stream_info(stream.name, subjects_filter=subjects)
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
         return sorted(info.state.subjects or ())
 
     async def ping(self) -> None:
@@ -214,7 +251,13 @@ class Bus:
         try:
             await self.jetstream.account_info()
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
+
+
+def _size_of(headers: Mapping[str, str]) -> int:
+    """Return the bytes of a block of headers, none when there are none."""
+    lines = sum(len(name.encode()) + len(value.encode()) + 4 for name, value in headers.items())
+    return lines + len("NATS/1.0\r\n\r\n") if headers else 0
 
 
 @asynccontextmanager
@@ -222,7 +265,8 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     """Connect, create the streams, hand the bus over; on exit finish what is running and leave.
 
     `replicas` is how many servers of a cluster keep each stream. The connection comes back by
-    itself for as long as the process lives.
+    itself for as long as the process lives. Raises SettingsError when the server takes smaller
+    messages than ours are.
     """
 
     async def disconnected() -> None:
@@ -230,6 +274,10 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
 
     async def reconnected() -> None:
         bus.reconnected()
+
+    async def failed(error: Exception) -> None:
+        # Of the connection, or of a subscription's callback: the subscription goes on.
+        log.error("bus.error", error=repr(error), exc_info=error)
 
     broker = NatsBroker(
         url.split(","),
@@ -241,11 +289,21 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         ping_interval=10,
         disconnected_cb=disconnected,
         reconnected_cb=reconnected,
+        error_cb=failed,
         graceful_timeout=GRACEFUL_TIMEOUT,
     )
     bus = Bus(broker, await broker.connect())
     try:
+        _check_size(bus.client)
         await ensure_streams(bus.jetstream, replicas)
         yield bus
     finally:
         await bus.close()
+
+
+def _check_size(client: Client) -> None:
+    if client.max_payload < MESSAGE:
+        raise SettingsError(
+            f"The server at NATS_URL takes messages of at most {client.max_payload} bytes "
+            f"(max_payload), {MESSAGE} are needed."
+        )

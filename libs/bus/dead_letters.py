@@ -9,12 +9,14 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
 from libs.bus.bus import CALL_TIMEOUT, Bus
-from libs.bus.errors import ServiceUnavailable
+from libs.bus.errors import Refused, ServiceUnavailable, translated
 from libs.contracts.subjects import DEAD, EVENTS, dead
 from libs.runtime.clock import now
 
 REASON = "Alonchat-Reason"
 """The header that says why."""
+CUT = "Alonchat-Cut"
+"""The header that says how many bytes it had, of one that was too large to be kept whole."""
 PREFIX = dead("")
 CHAT = "chat."
 """How the subjects begin whose messages get an outcome on the event log."""
@@ -31,6 +33,8 @@ class DeadLetter:
     reason: str
     at: datetime | None
     data: bytes
+    whole: bool = True
+    """False of one that was too large to be kept with all of its data."""
 
     @property
     def too_old(self) -> bool:
@@ -78,14 +82,17 @@ class DeadLetters:
         """Put it back where it was, as a new message, then drop it here.
 
         Interrupted in between and repeated soon, it is there once: the stream knows its id.
+        Raises Refused when the stream will not take it.
         """
+        if not letter.whole:
+            raise Refused(f"dead letter {letter.number} was too large to be kept whole")
         headers = {"Nats-Msg-Id": f"replay.{letter.number}"}
         try:
             await self._bus.jetstream.publish(
                 letter.subject, letter.data, headers=headers, timeout=CALL_TIMEOUT
             )
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
         await self.drop(letter)
 
     async def drop(self, letter: DeadLetter) -> None:
@@ -98,10 +105,12 @@ class DeadLetters:
 
 
 def _letter(stored: RawStreamMsg) -> DeadLetter:
+    headers = stored.headers or {}
     return DeadLetter(
         number=stored.seq or 0,
         subject=(stored.subject or "").removeprefix(PREFIX),
-        reason=(stored.headers or {}).get(REASON, ""),
+        reason=headers.get(REASON, ""),
         at=stored.time,
         data=stored.data or b"",
+        whole=CUT not in headers,
     )

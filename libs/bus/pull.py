@@ -17,6 +17,8 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from libs.runtime.tasks import forever
+
 log = structlog.get_logger()
 
 EXPIRES = 30.0
@@ -68,7 +70,7 @@ class Pull:
         await self._jetstream.add_consumer(self._stream, self._config)
         self._inbox = self._client.new_inbox()
         self._subscription = await self._client.subscribe(self._inbox, cb=self._came)
-        self._asking = asyncio.create_task(self._keep_asking())
+        self._asking = asyncio.create_task(forever("pull", self._keep_asking, every=0))
 
     async def stop(self) -> None:
         """Take nothing more; what has come is handed out."""
@@ -105,19 +107,19 @@ class Pull:
             self._refused = True
 
     async def _keep_asking(self) -> None:
-        while True:
-            self._changed.clear()
-            room = self._slots - self._in_hand - self._asked
-            if room > 0 and self._asked <= self._slots // 2:
-                await self._ask(room)
-            try:
-                async with asyncio.timeout(SILENCE):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._asked = 0
-            if self._refused:
-                self._refused = False
-                await asyncio.sleep(REFUSED_DELAY)
+        """Ask when there is room, then wait until that may be the case again."""
+        self._changed.clear()
+        room = self._slots - self._in_hand - self._asked
+        if room > 0 and self._asked <= self._slots // 2:
+            await self._ask(room)
+        try:
+            async with asyncio.timeout(SILENCE):
+                await self._changed.wait()
+        except TimeoutError:
+            self._asked = 0
+        if self._refused:
+            self._refused = False
+            await asyncio.sleep(REFUSED_DELAY)
 
     async def _ask(self, batch: int) -> None:
         self._asked += batch

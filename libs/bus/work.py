@@ -10,6 +10,7 @@ at all, it goes to the dead letters and `give_up` may end its business visibly.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain, repeat
 from typing import Any, Generic, TypeVar
 
@@ -18,13 +19,14 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from libs.bus.bus import Bus
-from libs.bus.dead_letters import REASON
-from libs.bus.errors import ServiceUnavailable
+from libs.bus.bus import DEAD_ROOM, Bus
+from libs.bus.dead_letters import CUT, REASON
+from libs.bus.errors import Refused, ServiceUnavailable, is_permanent
 from libs.bus.pull import Pull
 from libs.contracts import subjects
 from libs.contracts.message import decode
 from libs.contracts.subjects import Stream
+from libs.runtime.clock import now
 from libs.runtime.mongo import MongoUnavailable
 
 log = structlog.get_logger()
@@ -38,6 +40,8 @@ RETRY_DELAYS = (0.2, 1.0, 5.0, 15.0, 30.0)
 OUTAGE_DELAYS = (0.1, 0.3, 1.0, 3.0)
 """Seconds between two tries while a server is away; the last one repeats."""
 OUTAGES = (ServiceUnavailable, MongoUnavailable)
+MOST_REASON = 500
+"""Characters of why a message died."""
 
 T = TypeVar("T")
 
@@ -58,7 +62,12 @@ class RetryLater(Exception):
         self.delay = delay
 
 
+class TooOld(Exception):
+    """A server was away until the message was older than its stream keeps any."""
+
+
 Handler = Callable[[Delivered[T]], Awaitable[None]]
+Pointless = Callable[[T], Awaitable[bool]]
 
 
 def work(
@@ -72,13 +81,17 @@ def work(
     slots: int,
     max_attempts: int = MAX_ATTEMPTS,
     give_up: Handler[Any] | None = None,
+    pointless: Pointless[Any] | None = None,
 ) -> None:
     """Handle the messages of `subject`, each once, shared by all processes that use `durable`.
 
     `kind` is the type or union of the messages, `slots` how many this process works on at once.
+    `pointless` is asked during an outage, whether the work on a message makes no difference any
+    more; then it is done.
     """
     free = asyncio.Semaphore(slots)
-    policy = _Policy(bus, kind, handler, give_up, max_attempts)
+    age = timedelta(seconds=stream.max_age) if stream.max_age else timedelta.max
+    policy = _Policy(bus, kind, handler, give_up, max_attempts, age, pointless)
 
     async def work_on(message: Msg) -> None:
         try:
@@ -141,12 +154,16 @@ class _Policy:
         handler: Handler[Any],
         give_up: Handler[Any] | None,
         max_attempts: int,
+        age: timedelta,
+        pointless: Pointless[Any] | None,
     ) -> None:
         self._bus = bus
         self._kind = kind
         self._handler = handler
         self._give_up = give_up
         self._max_attempts = max_attempts
+        self._age = age
+        self._pointless = pointless
 
     async def apply(self, message: Msg) -> None:
         attempt = message.metadata.num_delivered
@@ -160,10 +177,13 @@ class _Policy:
             if attempt > self._max_attempts:
                 await self._end(message, delivered, "too many deliveries")
             else:
-                await self._handle(delivered)
+                await self._patiently(self._handler, message, delivered)
                 await message.ack()
         except RetryLater as later:
             await message.nak(delay=later.delay)
+        except (Refused, TooOld) as error:  # it would end like this each time
+            log.error("work.refused", subject=message.subject, error=repr(error)[:200])
+            await self._end(message, delivered, repr(error))
         except Exception as error:
             log.exception("work.failed", subject=message.subject, attempt=attempt)
             if attempt >= self._max_attempts:
@@ -171,19 +191,39 @@ class _Policy:
             else:
                 await message.nak(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
 
-    async def _handle(self, delivered: Delivered[Any]) -> None:
+    async def _patiently(
+        self, handler: Handler[Any], message: Msg, delivered: Delivered[Any]
+    ) -> None:
+        """Handle a message when the servers are there. Raises TooOld when that is too late."""
         for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
             try:
-                await self._handler(delivered)
+                await handler(delivered)
             except OUTAGES as error:
                 log.warning("work.outage", error=str(error)[:200], again_in=delay)
+                if now() - message.metadata.timestamp > self._age:
+                    raise TooOld(str(error)) from error
                 await asyncio.sleep(delay)
             else:
                 return
+            if await self._is_pointless(delivered):
+                log.info("work.pointless", subject=message.subject)
+                return
+
+    async def _is_pointless(self, delivered: Delivered[Any]) -> bool:
+        if self._pointless is None:
+            return False
+        try:
+            return await self._pointless(delivered.message)
+        except OUTAGES:
+            return False
 
     async def _end(self, message: Msg, delivered: Delivered[Any], reason: str) -> None:
         if self._give_up is not None:
-            await self._give_up(delivered)
+            try:
+                await self._patiently(self._give_up, message, delivered)
+            except Exception:
+                # The message dies all the same: whoever waits for it has a limit of its own.
+                log.exception("work.not_given_up", subject=message.subject)
         await self._bury(message, reason)
 
     async def _bury(self, message: Msg, reason: str) -> None:
@@ -192,9 +232,21 @@ class _Policy:
         log.error("work.dead_letter", subject=subject, reason=reason)
         where = message.metadata
         headers = {
-            REASON: reason[:500],
+            # One line of ASCII: what it quotes comes from anywhere.
+            REASON: " ".join(reason[:MOST_REASON].split()).encode("ascii", "replace").decode(),
             # Buried again after a crash in this moment, it is still one.
             "Nats-Msg-Id": f"{where.stream}.{where.sequence.stream}",
         }
-        await self._bus.jetstream.publish(subjects.dead(subject), message.data, headers=headers)
+        data = message.data
+        try:
+            self._bus.fitting(subject, data, headers)
+        except Refused:  # not one of ours: those leave room for this
+            headers[CUT] = str(len(data))
+            data = data[:-DEAD_ROOM]
+        try:
+            await self._bus.jetstream.publish(subjects.dead(subject), data, headers=headers)
+        except NatsError as error:
+            if not is_permanent(error):
+                raise  # it comes again
+            log.error("work.not_buried", subject=subject, error=str(error))
         await message.term()

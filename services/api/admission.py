@@ -5,17 +5,10 @@ worker, whoever put them there. The line is looked at in the background; what th
 since counts as well, so that a burst does not slip in between two looks.
 """
 
-import asyncio
-
-import structlog
-
 from libs.bus.bus import Bus
-from libs.bus.errors import ServiceUnavailable
 from libs.contracts.subjects import CHAT
 from services.api.errors import Overloaded
 from services.api.replies import Replies
-
-log = structlog.get_logger()
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the line."""
@@ -43,12 +36,10 @@ class Admission:
             raise Overloaded("Too many questions wait for an answer right now.")
         self._waiting += 1
 
-    async def watch_forever(self) -> None:
-        """Keep looking at the line until cancelled."""
-        while True:
-            try:
-                self._waiting = await self._bus.waiting(CHAT)
-            except ServiceUnavailable as error:  # publishing will fail too, and says so
-                log.debug("admission.not_known", error=str(error))
-                self._waiting = 0
-            await asyncio.sleep(LOOK_EVERY)
+    async def look(self) -> None:
+        """Look at the line; do so every LOOK_EVERY seconds."""
+        try:
+            self._waiting = await self._bus.waiting(CHAT)
+        except Exception:
+            self._waiting = 0  # not known: publishing will fail too, and says so
+            raise

@@ -14,8 +14,8 @@ from libs.bus.files import open_files
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.settings import SettingsError
-from libs.runtime.tasks import background
-from services.api.admission import Admission
+from libs.runtime.tasks import background, vital
+from services.api.admission import LOOK_EVERY, Admission
 from services.api.cache import Directory
 from services.api.handlers import register
 from services.api.idle import IdleConversations
@@ -81,12 +81,11 @@ async def _application(
         bus,
         conversations,
         timeout=settings.conversation_idle_seconds,
-        interval=settings.conversation_sweep_interval,
     )
     async with (
-        background(idle.sweep_forever()),
-        background(usage.write_forever(settings.key_usage_interval)),
-        background(admission.watch_forever()),
+        background("idle", idle.sweep_all, every=settings.conversation_sweep_interval),
+        background("key_usage", usage.write, every=settings.key_usage_interval),
+        background("admission", admission.look, every=LOOK_EVERY),
     ):
         yield build(
             settings=settings,
@@ -132,6 +131,7 @@ async def _http(
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[_listen(settings)]))
+    vital(serving, "http")
     log.info("api.listening", host=settings.host, port=settings.port)
     try:
         yield

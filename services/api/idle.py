@@ -4,44 +4,29 @@ Every edge looks for them. The event's id says which conversation ended after wh
 event log takes it once, whoever finds it and however often.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 
-import structlog
-
 from libs.bus.bus import Bus
-from libs.bus.errors import BusError
 from libs.contracts.events import ConversationEnded
 from libs.runtime.clock import now
-from libs.runtime.mongo import MongoUnavailable
 from services.api.store.conversations import Conversation, Conversations
-
-log = structlog.get_logger()
 
 AT_ONCE = 200
 """Conversations that are read in one step."""
 
 
 class IdleConversations:
-    """Looks for conversations without a message for `timeout` seconds, every `interval` seconds."""
+    """Looks for conversations without a message for `timeout` seconds; with 0, for none."""
 
-    def __init__(
-        self, bus: Bus, conversations: Conversations, *, timeout: float, interval: float
-    ) -> None:
+    def __init__(self, bus: Bus, conversations: Conversations, *, timeout: float) -> None:
         self._bus = bus
         self._conversations = conversations
         self._timeout = timedelta(seconds=timeout)
-        self._interval = interval
 
-    async def sweep_forever(self) -> None:
-        """End idle conversations for as long as the process lives; not at all without a timeout."""
-        while self._timeout:
-            try:
-                while await self.sweep() == AT_ONCE:
-                    pass
-            except (BusError, MongoUnavailable) as error:
-                log.warning("conversations.sweep_failed", error=str(error))
-            await asyncio.sleep(self._interval)
+    async def sweep_all(self) -> None:
+        """End all idle conversations."""
+        while self._timeout and await self.sweep() == AT_ONCE:
+            pass
 
     async def sweep(self) -> int:
         """End some of the idle conversations; return how many were looked at."""

@@ -1,14 +1,8 @@
 """Counts the requests of each key in memory and writes them to Mongo now and then."""
 
-import asyncio
 from datetime import UTC, datetime
 
-import structlog
-
-from libs.runtime.mongo import MongoUnavailable
 from services.api.store.keys import Keys
-
-log = structlog.get_logger()
 
 
 class KeyUsage:
@@ -27,12 +21,3 @@ class KeyUsage:
         """Write what has been counted since the last time."""
         pending, self._pending = self._pending, {}
         await self._keys.add_usage((key, count, last) for key, (count, last) in pending.items())
-
-    async def write_forever(self, interval: float) -> None:
-        """Write every `interval` seconds."""
-        while True:
-            await asyncio.sleep(interval)
-            try:
-                await self.write()
-            except MongoUnavailable as error:
-                log.warning("key_usage.not_written", error=str(error))

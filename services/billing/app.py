@@ -7,7 +7,7 @@ from libs.bus.bus import open_bus
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import open_mongo, ping_mongo
 from libs.runtime.tasks import background
-from services.billing.expiry import sweep_forever
+from services.billing.expiry import Expiry
 from services.billing.handlers import register
 from services.billing.ledger import Ledger
 from services.billing.reconcile import Reconciliation
@@ -29,5 +29,6 @@ async def run() -> AsyncIterator[None]:
         register(bus, ledger, Statements(database), reconciliation, settings)
         answer_probes(bus, "billing", {"mongo": lambda: ping_mongo(database), "nats": bus.ping})
         await bus.start()
-        async with background(sweep_forever(bus, ledger, settings)):
+        expiry = Expiry(bus, ledger, ttl=settings.hold_ttl)
+        async with background("holds", expiry.sweep, every=settings.hold_sweep_interval):
             yield

@@ -4,20 +4,16 @@ So an answer that was late but did arrive is debited, never both debited and giv
 service learns of the failure as of any other.
 """
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from libs.bus.bus import Bus
-from libs.bus.errors import BusError
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.clock import now
-from libs.runtime.mongo import MongoUnavailable
 from services.billing.handlers import settle_sent
 from services.billing.holds import OpenHold
 from services.billing.ledger import Ledger
-from services.billing.settings import BillingSettings
 
 log = structlog.get_logger()
 
@@ -25,20 +21,31 @@ LOOK_BACK = timedelta(hours=1)
 """A sweep looks at accounts that held credits within HOLD_TTL and this; the first one at all."""
 
 
-async def sweep_forever(bus: Bus, ledger: Ledger, settings: BillingSettings) -> None:
-    """Fail expired holds every HOLD_SWEEP_INTERVAL, from the start of the process."""
-    ttl = timedelta(seconds=settings.hold_ttl)
-    active_since = datetime.min.replace(tzinfo=UTC)
-    while True:
+class Expiry:
+    """Ends holds that are older than `ttl` seconds."""
+
+    def __init__(self, bus: Bus, ledger: Ledger, *, ttl: float) -> None:
+        self._bus = bus
+        self._ledger = ledger
+        self._ttl = timedelta(seconds=ttl)
+        self._active_since = datetime.min.replace(tzinfo=UTC)
+
+    async def sweep(self) -> None:
+        """Fail the messages of expired holds, and finish the grants that a crash interrupted.
+
+        One that can't be ended keeps none of the others: it is raised after them.
+        """
         moment = now()
-        try:
-            await ledger.finish_grants()
-            async for hold in ledger.holds_before(moment - ttl, active_since):
-                await end(bus, ledger, hold)
-            active_since = moment - ttl - LOOK_BACK
-        except (BusError, MongoUnavailable) as error:
-            log.warning("holds.sweep_failed", error=str(error))
-        await asyncio.sleep(settings.hold_sweep_interval)
+        await self._ledger.finish_grants()
+        problems: list[Exception] = []
+        async for hold in self._ledger.holds_before(moment - self._ttl, self._active_since):
+            try:
+                await end(self._bus, self._ledger, hold)
+            except Exception as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
+        self._active_since = moment - self._ttl - LOOK_BACK
 
 
 async def end(bus: Bus, ledger: Ledger, hold: OpenHold) -> None:

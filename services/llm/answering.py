@@ -59,12 +59,17 @@ class Answering:
         if _may_be_over(delivered) and await self._bus.outcome(grounded.request.message_id):
             return
         ours = await self._answer(grounded, Reply(self._bus, grounded.request, delivered.attempt))
-        await outcome.log_outcome(self._bus, ours)
+        await outcome.log_outcome(self._bus, ours, delivered.message.request.requested_at)
+
+    async def is_over(self, grounded: ChatGrounded) -> bool:
+        """Whether the message has ended without us."""
+        return await self._bus.has_outcome(grounded.request.message_id)
 
     async def give_up(self, delivered: Delivered[ChatGrounded]) -> None:
         """End a message that could not be handled: visibly failed, unless it was answered."""
         failure = Failed("internal_error", "given up")
-        await outcome.log_outcome(self._bus, outcome.failed(delivered.message, failure))
+        asked_at = delivered.message.request.requested_at
+        await outcome.log_outcome(self._bus, outcome.failed(delivered.message, failure), asked_at)
 
     async def _answer(self, grounded: ChatGrounded, reply: Reply) -> Outcome:
         message_id = grounded.request.message_id

@@ -22,6 +22,7 @@ async def register(bus: Bus, answering: Answering, concurrency: int) -> None:
         durable="llm",
         slots=concurrency,
         give_up=answering.give_up,
+        pointless=answering.is_over,
     )
     # Every process gets every cancellation: a plain subscription, without a queue group.
     await bus.client.subscribe(CHAT_CANCELLED, cb=answering.cancellations.receive)

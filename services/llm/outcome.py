@@ -3,6 +3,8 @@
 The log takes the first outcome of a message and refuses every other (libs/contracts/events.py).
 """
 
+from datetime import datetime, timedelta
+
 from msgspec.structs import replace
 from stamina import retry_context
 
@@ -10,6 +12,7 @@ from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
 from libs.contracts.chat import CANCELLED, ChatGrounded
 from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
+from libs.contracts.subjects import CHAT
 from libs.runtime.clock import now
 from services.llm.answerer import Ending
 from services.llm.failures import Failed
@@ -17,6 +20,9 @@ from services.llm.fallback import Choice
 from services.llm.generate import Answer
 from services.llm.sources import sources_of
 from services.llm.suggestions import suggestions_of
+
+POINTLESS_AFTER = timedelta(seconds=2 * CHAT.max_age)
+"""After the request: it waited for rag and for llm as long as it could, and billing failed it."""
 
 
 def sent(grounded: ChatGrounded, answer: Answer, choice: Choice, answered: str = "") -> MessageSent:
@@ -66,10 +72,15 @@ def failed(grounded: ChatGrounded, failure: Failed) -> MessageFailed:
     )
 
 
-async def log_outcome(bus: Bus, outcome: Outcome) -> None:
-    """Put the outcome on the log unless one is there, trying until it is: it was paid for."""
+async def log_outcome(bus: Bus, outcome: Outcome, requested_at: datetime) -> None:
+    """Put the outcome on the log unless one is there, trying while it makes a difference.
+
+    It was paid for, so an outage is waited out; raises ServiceUnavailable when that takes longer
+    than anybody waits for the message. Raises Refused when the log does not take it.
+    """
+    left = (requested_at + POINTLESS_AFTER - now()).total_seconds()
     async for attempt in retry_context(
-        on=ServiceUnavailable, attempts=None, timeout=None, wait_initial=0.1, wait_max=1.0
+        on=ServiceUnavailable, attempts=None, timeout=max(1.0, left), wait_initial=0.1, wait_max=1.0
     ):
         with attempt:
             await bus.emit(outcome)

@@ -55,6 +55,7 @@ def register(
         durable="rag_chat_requested",
         slots=chat_slots,
         give_up=chat.give_up,
+        pointless=chat.is_over,
     )
     work(
         bus,
@@ -118,6 +119,10 @@ class Chat:
         )
         # The id makes a redelivered request one job for llm, not two.
         await self._bus.send(subjects.CHAT_GROUNDED, grounded, grounded_id(request.message_id))
+
+    async def is_over(self, request: ChatRequested) -> bool:
+        """Whether the message has ended without us."""
+        return await self._bus.has_outcome(request.message_id)
 
     async def give_up(self, delivered: Delivered[ChatRequested]) -> None:
         """End the message visibly; the edge hears of it from the event log, as everybody does."""

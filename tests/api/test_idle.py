@@ -107,7 +107,7 @@ async def test_only_idle_conversations_end_and_each_once(bus: Bus, database: Dat
     await bus.start()
     conversations = Conversations(database)
     await conversations.create_indexes()
-    sweepers = [IdleConversations(bus, conversations, timeout=IDLE, interval=60) for _ in range(3)]
+    sweepers = [IdleConversations(bus, conversations, timeout=IDLE) for _ in range(3)]
     moment = now()
     for name in ("idle", "active", "asked", "failed"):
         message_id = await ask(conversations, name, moment - 2 * HOUR, opens=True)
@@ -134,7 +134,7 @@ async def test_a_conversation_that_is_taken_up_again_ends_again(
     ended = Ended(bus)
     await bus.start()
     conversations = Conversations(database)
-    sweeper = IdleConversations(bus, conversations, timeout=IDLE, interval=60)
+    sweeper = IdleConversations(bus, conversations, timeout=IDLE)
     moment = now()
     await ask(conversations, "conv", moment - 3 * HOUR, opens=True)
     await sweeper.sweep()
@@ -151,7 +151,7 @@ async def test_a_sweep_that_died_in_the_middle_is_made_up_for(bus: Bus, database
     ended = Ended(bus)
     await bus.start()
     conversations = Conversations(database)
-    sweeper = IdleConversations(bus, conversations, timeout=IDLE, interval=60)
+    sweeper = IdleConversations(bus, conversations, timeout=IDLE)
     opened_at = now() - HOUR
     await ask(conversations, "conv", opened_at, opens=True)
     await sweeper.sweep()

@@ -10,21 +10,19 @@ import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
 import qdrant_edge as edge
-import structlog
 from filelock import FileLock, Timeout
 
 from libs.runtime.settings import SettingsError
+from libs.runtime.tasks import background
 from services.rag.chunk import words_of
 from services.rag.index.interface import WORDS, Chunk, Hit, chunk_of, hidden, other_size
 from services.rag.index.live import LiveShard, close
 from services.rag.vector import Vector
-
-log = structlog.get_logger()
 
 PUT_BATCH = 200
 """Chunks written before anybody else has a turn: some milliseconds."""
@@ -121,15 +119,6 @@ class EmbeddedIndex:
         """Raise unless the shard answers."""
         self._live.shard.info()
 
-    async def flush_every(self, seconds: float) -> None:
-        """Write what is pending to its final place, again and again until cancelled."""
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                await self._live.flush()
-            except Exception as error:  # the engine raises nothing more exact
-                log.error("index.flush_failed", error=str(error))
-
     async def _delete(self, *conditions: edge.FieldCondition) -> None:
         matching = edge.Filter(must=list(conditions))
         await self._live.update(edge.UpdateOperation.delete_points_by_filter(matching))
@@ -169,17 +158,14 @@ async def open_embedded_index(
     with _alone(directory):
         live = LiveShard(directory / collection, partial(_open_shard, dimensions=dimensions))
         index = EmbeddedIndex(live)
-        tasks = [asyncio.create_task(index.flush_every(flush_seconds))]
-        if optimise_every:
-            optimising = live.optimise_every(optimise_every, flush_seconds)
-            tasks.append(asyncio.create_task(optimising))
-        try:
+        async with AsyncExitStack() as stack:
+            stack.callback(live.close)
+            loops = [("flush", live.flush)]
+            if optimise_every:
+                loops.append(("optimise", partial(live.optimise_after, optimise_every)))
+            for name, step in loops:
+                await stack.enter_async_context(background(name, step, every=flush_seconds))
             yield index
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            live.close()
 
 
 @contextmanager

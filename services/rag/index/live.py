@@ -145,15 +145,10 @@ class LiveShard:
         """Close the shard; its directory is complete."""
         close(self.shard)
 
-    async def optimise_every(self, vectors: int, seconds: float) -> None:
-        """Optimise whenever so many vectors were added since the last time, until cancelled.
-
-        It is looked at every `seconds`.
-        """
-        while True:
-            await asyncio.sleep(seconds)
-            if self._added >= vectors:
-                await self.optimise(most_missed=vectors)
+    async def optimise_after(self, vectors: int) -> None:
+        """Optimise when so many vectors were added since the last time."""
+        if self._added >= vectors:
+            await self.optimise(most_missed=vectors)
 
     async def optimise(self, most_missed: int) -> bool:
         """Replace the shard by an optimised copy; say whether that worked.
