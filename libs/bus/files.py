@@ -1,27 +1,35 @@
 """Documents that are too large for a message: in a JetStream object store, by the source's id."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import IO
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.errors import APIError, NotFoundError
-from nats.js.errors import Error as JetStreamError
+from nats.js.api import ObjectInfo
+from nats.js.errors import BadObjectMetaError, DigestMismatchError, NotFoundError
 from nats.js.object_store import ObjectStore
 
-from libs.bus.errors import ServiceUnavailable
+from libs.bus.errors import ServiceUnavailable, translated
+from libs.runtime.clock import now
 
 BUCKET = "source_files"
+STREAM = f"OBJ_{BUCKET}"
+PIECES = f"$O.{BUCKET}.C"
+NOTES = f"$O.{BUCKET}.M"
+"""The stream behind the bucket, and where the library puts pieces of files and notes on them."""
 TRANSFER_TIMEOUT = 120.0
 """Seconds for one file; NATS is as near as every other service."""
 
 
 class Files:
-    """What was uploaded, until its source is deleted. Raises ServiceUnavailable."""
+    """What was uploaded, until its source is deleted. Raises ServiceUnavailable, and Refused."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, jetstream: JetStreamContext, store: ObjectStore) -> None:
+        self._jetstream = jetstream
         self._store = store
 
     async def put(self, name: str, content: IO[bytes]) -> str:
@@ -31,21 +39,66 @@ class Files:
             return stored.digest or ""
 
     async def get(self, name: str, into: IO[bytes]) -> bool:
-        """Write a file's bytes; False when there is none."""
+        """Write a file's bytes; False when there is none, or only a part of it."""
         async with _transfer():
             try:
+                if not await self._is_whole(name):
+                    return False
                 await self._store.get(name, into)  # type: ignore[arg-type]  # it only writes
-            except NotFoundError:
+            except (NotFoundError, BadObjectMetaError, DigestMismatchError):
                 return False
             return True
+
+    async def _is_whole(self, name: str) -> bool:
+        """Whether all pieces of a file are there: reading would wait for those that are not."""
+        info = await self._store.get_info(name)
+        pieces = await self._subjects(f"{PIECES}.{info.nuid}")
+        return pieces.get(f"{PIECES}.{info.nuid}", 0) == (info.chunks or 0)
 
     async def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
         async with _transfer():
-            try:
+            with suppress(NotFoundError):
                 await self._store.delete(name)
+            # The library leaves a note that it was there, for ever.
+            encoded = base64.urlsafe_b64encode(name.encode()).decode()
+            await self._jetstream.purge_stream(STREAM, subject=f"{NOTES}.{encoded}")
+
+    async def older_than(self, age: timedelta) -> list[str]:
+        """Return the names of files that were stored longer ago than this."""
+        before = now() - age
+        return [info.name for info in await self._infos() if _stored_at(info) < before]
+
+    async def drop_pieces(self, age: timedelta) -> None:
+        """Remove what uploads left that began longer ago than this and never came to their end."""
+        before = now() - age
+        async with _transfer():
+            pieces = await self._subjects(f"{PIECES}.>")
+        ours = {f"{PIECES}.{info.nuid}" for info in await self._infos()}
+        for subject in pieces.keys() - ours:
+            with suppress(NotFoundError):
+                await self._drop_pieces(subject, before)
+
+    async def _drop_pieces(self, subject: str, before: datetime) -> None:
+        async with _transfer():
+            newest = await self._jetstream.get_last_msg(STREAM, subject)
+            if newest.time is not None and newest.time < before:
+                await self._jetstream.purge_stream(STREAM, subject=subject)
+
+    async def _infos(self) -> list[ObjectInfo]:
+        async with _transfer():
+            try:
+                return await self._store.list(ignore_deletes=True)
             except NotFoundError:
-                return
+                return []
+
+    async def _subjects(self, subjects: str) -> dict[str, int]:
+        info = await self._jetstream.stream_info(STREAM, subjects_filter=subjects)
+        return info.state.subjects or {}
+
+
+def _stored_at(info: ObjectInfo) -> datetime:
+    return datetime.fromisoformat(info.mtime) if info.mtime else now()
 
 
 @asynccontextmanager
@@ -55,10 +108,12 @@ async def _transfer() -> AsyncIterator[None]:
             yield
     except NotFoundError:
         raise
-    except (NatsError, APIError, JetStreamError, TimeoutError) as error:
+    except TimeoutError as error:
         raise ServiceUnavailable("nats") from error
+    except NatsError as error:
+        raise translated(error) from error
 
 
 async def open_files(jetstream: JetStreamContext, replicas: int) -> Files:
     """Create the store, unless it is there, and return it; safe from several processes."""
-    return Files(await jetstream.create_object_store(BUCKET, replicas=replicas))
+    return Files(jetstream, await jetstream.create_object_store(BUCKET, replicas=replicas))

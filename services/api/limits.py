@@ -18,7 +18,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from libs.bus.bus import CALL_TIMEOUT, Bus
-from libs.bus.errors import ServiceUnavailable
+from libs.bus.errors import translated
 from libs.contracts import subjects
 from libs.contracts.accounts import Account, Plan
 
@@ -188,7 +188,7 @@ class RateLimiter:
                 counter, b"", headers={"Nats-Incr": "1"}, timeout=CALL_TIMEOUT
             )
         except (NatsError, APIError) as error:
-            raise ServiceUnavailable("nats") from error
+            raise translated(error) from error
         window = limit.window(now, int(ack.val or 0))
         if window.exceeded:
             self._used_up[counter] = window.used

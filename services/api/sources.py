@@ -1,5 +1,7 @@
 """/v1/agents/{agent_id}/sources: what an agent knows. rag owns them; the edge asks it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from os import SEEK_END
 from pathlib import PurePath
@@ -13,7 +15,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import Body
 
 from libs.bus.bus import Bus
-from libs.bus.errors import FaultError
+from libs.bus.errors import FaultError, Refused
 from libs.bus.files import Files
 from libs.contracts import sources as contract
 from libs.contracts.sources import (
@@ -42,6 +44,8 @@ OPTIONAL = {"website": ("crawl",)}
 CONTENT = {"question", "answer", "text", "url", "crawl"}
 FILE_SUFFIXES = (".pdf", ".docx", ".xlsx", ".csv", ".txt", ".md", ".json", ".html", ".htm")
 MAX_FILE_NAME = 200
+NOT_DONE = frozenset({"invalid", "not_found", "conflict"})
+"""Faults that say for sure that nothing was changed."""
 
 
 PathPrefix = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern="^/")]
@@ -183,7 +187,8 @@ async def upload_file(
         file=file,
         digest=digest,
     )
-    return created(command, await bus.call(contract.CREATE_SOURCE, command))
+    async with _unless_refused(files, source_id):
+        return created(command, await bus.call(contract.CREATE_SOURCE, command))
 
 
 @put(
@@ -210,11 +215,8 @@ async def replace_file(
         file_id=file_id,
         digest=digest,
     )
-    try:
+    async with _unless_refused(files, file_id):
         return view(await bus.call(contract.UPDATE_SOURCE, command))
-    except FaultError:
-        await files.delete(file_id)
-        raise
 
 
 @patch(
@@ -314,6 +316,23 @@ async def keep(upload: UploadFile, files: Files, file_id: str) -> tuple[FileInfo
     if not size:
         raise InvalidRequest("The file is empty.", param="file")
     return FileInfo(name=name, size=size), await files.put(file_id, content)
+
+
+@asynccontextmanager
+async def _unless_refused(files: Files, file_id: str) -> AsyncIterator[None]:
+    """Remove a stored file when no source has it for sure.
+
+    After an outage a source may; rag removes the file should that not be so (sweep_files).
+    """
+    try:
+        yield
+    except Refused:
+        await files.delete(file_id)
+        raise
+    except FaultError as error:
+        if error.fault.code in NOT_DONE:
+            await files.delete(file_id)
+        raise
 
 
 def created(command: contract.CreateSource, source: Source) -> Response[SourceView]:

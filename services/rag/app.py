@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 from libs.bus.bus import open_bus
 from libs.bus.files import open_files
+from libs.runtime.deleted_agents import SWEEP_EVERY
 from libs.runtime.health import Check, answer_probes
 from libs.runtime.mongo import open_mongo, ping_mongo
+from libs.runtime.tasks import background
 from services.rag.confidence import calibration_of
 from services.rag.content import Contents
 from services.rag.crawl.open import open_tools
@@ -73,6 +76,17 @@ async def run() -> AsyncIterator[None]:
         answer_probes(bus, "rag", checks)
         await bus.start()
         await sources.submit_unfinished()
+        orphaned = timedelta(seconds=settings.orphan_file_seconds)
+        for name, step, every in (
+            ("sources", sources.sweep, settings.source_sweep_interval),
+            ("files", partial(sources.sweep_files, orphaned), orphaned.total_seconds() / 4),
+            (
+                "deleted_agents",
+                partial(store.deleted_agents.sweep, sources.forget_agent),
+                SWEEP_EVERY,
+            ),
+        ):
+            await stack.enter_async_context(background(name, step, every=every))
         yield
 
 

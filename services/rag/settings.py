@@ -160,6 +160,18 @@ class RagSettings(Settings):
         None, description="Score at which confidence is 0.5; unset takes the bundled model's"
     )
 
+    source_sweep_interval: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds between two searches for sources that were stored or deleted while "
+        "NATS or the index was away",
+    )
+    orphan_file_seconds: float = Field(
+        3_600.0,
+        ge=300,
+        description="Seconds after which an uploaded file is removed whose source was not created",
+    )
+
     rag_chat_slots: int = Field(
         64, ge=1, description="Questions that one rag process works on at the same time"
     )

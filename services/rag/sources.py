@@ -7,9 +7,11 @@ whichever of them dies. A change makes a new version of the document, and a job 
 index while the version before goes on answering, see ingest.py.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
+import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
@@ -28,11 +30,14 @@ from libs.contracts.sources import (
     UpdateSource,
 )
 from libs.contracts.subjects import SOURCES_SUBMITTED
+from libs.runtime.clock import now
 from libs.runtime.mongo import DuplicateError
 from services.rag.crawl.pages import Pages
 from services.rag.crawl.request import checked
 from services.rag.index.interface import Index
 from services.rag.store import DELETING, SourceStore
+
+log = structlog.get_logger()
 
 NO_SUCH_SOURCE = "This agent has no such source."
 SAID_TWICE = "Another source of this agent has this content."
@@ -43,6 +48,8 @@ CHANGEABLE = {
     "website": {"url", "crawl"},
 }
 MOST_A_PAGE = 200
+PUBLISHED_WITHIN = timedelta(seconds=30)
+"""The time between storing a source and publishing its job, at most, when all goes well."""
 
 
 class Sources:
@@ -129,10 +136,29 @@ class Sources:
             else:
                 await self._submit(found.source)
 
+    async def sweep(self) -> None:
+        """Submit what was stored while the bus was away, finish deletions that were cut off."""
+        for source in await self._store.not_submitted(now() - PUBLISHED_WITHIN):
+            log.warning("source.submitted_late", source_id=source.id)
+            await self._submit(source)
+        for source_id in await self._store.hidden():
+            await self.clean_up(source_id)
+
+    async def sweep_files(self, age: timedelta) -> None:
+        """Remove files, stored longer ago than this, that no source has: it was never created."""
+        old = await self._files.older_than(age)
+        known = await self._store.all_files() if old else set()
+        for name in old:
+            if name not in known:
+                log.warning("file.without_source", name=name)
+                await self._files.delete(name)
+        await self._files.drop_pieces(age)
+
     async def _submit(self, source: Source) -> None:
         """Have the index brought in line with what the store says of a source."""
         job = SourceSubmitted(agent_id=source.agent_id, source_id=source.id)
         await self._bus.send(SOURCES_SUBMITTED, job, f"{source.id}_{source.version}")
+        await self._store.submitted(source)
 
     async def _submit_deletion(self, agent_id: str, source_id: str) -> None:
         job = SourceSubmitted(agent_id=agent_id, source_id=source_id)
@@ -163,7 +189,10 @@ class Sources:
 
     async def delete_agent(self, job: Delivered[AgentDeleted]) -> None:
         """Remove everything of an agent; doing it again does no harm."""
-        agent_id = job.message.agent_id
+        await self.forget_agent(job.message.agent_id)
+
+    async def forget_agent(self, agent_id: str) -> None:
+        """Remove everything of an agent, and refuse new sources from now on."""
         await self._store.hide_agent(agent_id)
         await self._index.delete_agent(agent_id)
         async for file_id in self._store.files_of(agent_id):

@@ -8,12 +8,14 @@ agent from having the same content twice.
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from libs.contracts.sources import CreateSource, FileInfo, Source, SourceRow
 from libs.runtime.clock import now
+from libs.runtime.deleted_agents import DeletedAgents
 from libs.runtime.mongo import Database, DuplicateError
 from services.rag.crawl.site import new_site, pages_of, website_of
 from services.rag.same_content import content_key
@@ -22,8 +24,6 @@ DELETING = "deleting"
 _VISIBLE = ["queued", "processing", "ready", "failed"]
 _IN_WORK = ["queued", "processing"]
 _UNFINISHED = ["queued", "processing", DELETING]
-_AGENT_REMEMBERED = 7 * 24 * 3600
-"""Seconds for which a deleted agent's id is kept, to refuse sources that arrive late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +44,11 @@ class Record:
 
 
 class SourceStore:
-    """The collections `sources` and `rag_deleted_agents`."""
+    """The collection `sources`, and which agents were deleted lately."""
 
     def __init__(self, database: Database) -> None:
         self._sources = database["sources"]
-        self._deleted_agents = database["rag_deleted_agents"]
+        self.deleted_agents = DeletedAgents(database, "rag")
 
     async def create_indexes(self) -> None:
         """Create what the queries need; does nothing when it is there."""
@@ -59,7 +59,7 @@ class SourceStore:
             unique=True,
             partialFilterExpression={"content_key": {"$type": "string"}},
         )
-        await self._deleted_agents.create_index([("at", 1)], expireAfterSeconds=_AGENT_REMEMBERED)
+        await self.deleted_agents.create_indexes()
 
     async def add(self, request: CreateSource) -> bool:
         """Keep a new source as queued. False when its id or its content is there already."""
@@ -84,6 +84,7 @@ class SourceStore:
             "site": new_site(request.website),
             "total_chunks": None,
             "status": "queued",
+            "submitted": False,
             "chunks": 0,
             "error": None,
             "created_at": created,
@@ -139,6 +140,7 @@ class SourceStore:
                 **_stored(change),
                 "version": source.version + 1,
                 "status": "queued",
+                "submitted": False,
                 "chunks": 0,
                 "total_chunks": None,
                 "cut": "",
@@ -146,6 +148,27 @@ class SourceStore:
             },
             replaced,
         )
+
+    async def submitted(self, source: Source) -> None:
+        """Say that this version has its job on the queue."""
+        await self._sources.update_one(
+            {"_id": source.id, "version": source.version}, {"$set": {"submitted": True}}
+        )
+
+    async def not_submitted(self, before: datetime) -> list[Source]:
+        """Return sources that were changed before a time and have no job on the queue."""
+        waiting = {"status": "queued", "submitted": {"$ne": True}, "updated_at": {"$lt": before}}
+        return [_record(document).source async for document in self._sources.find(waiting)]
+
+    async def hidden(self) -> list[str]:
+        """Return the ids of sources that are on their way out."""
+        found = self._sources.find({"status": DELETING}, {"_id": 1})
+        return [document["_id"] async for document in found]
+
+    async def all_files(self) -> set[str]:
+        """Return the ids of the files that any source has."""
+        found = self._sources.find({"kind": "file"}, {"kind": 1, "file_id": 1, "stale_files": 1})
+        return {file_id async for document in found for file_id in _files(document)}
 
     async def advance(self, source: Source, chunks: int) -> bool:
         """Say that so many chunks are indexed. False when this version must not be indexed further.
@@ -208,9 +231,7 @@ class SourceStore:
 
     async def hide_agent(self, agent_id: str) -> None:
         """Begin to delete an agent's sources, and refuse new ones from now on."""
-        await self._deleted_agents.update_one(
-            {"_id": agent_id}, {"$set": {"at": now()}}, upsert=True
-        )
+        await self.deleted_agents.add(agent_id)
         await self._sources.update_many(
             {"agent_id": agent_id}, {"$set": {"status": DELETING, "content_key": None}}
         )
@@ -221,7 +242,7 @@ class SourceStore:
 
     async def agent_is_deleted(self, agent_id: str) -> bool:
         """Say whether an agent was deleted lately."""
-        return await self._deleted_agents.find_one({"_id": agent_id}) is not None
+        return await self.deleted_agents.has(agent_id)
 
     async def unfinished(self) -> AsyncIterator[Record]:
         """Yield everything that is not in its final state."""

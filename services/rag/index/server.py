@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
+import httpx
 import qdrant_edge as edge
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import (
@@ -110,7 +111,9 @@ def _reporting_outages() -> Iterator[None]:
     """Raise ServiceUnavailable when the server can't be reached: a worker then waits for it."""
     try:
         yield
-    except ResponseHandlingException as error:  # no response: the connection failed
+    except ResponseHandlingException as error:
+        if not isinstance(error.source, httpx.TransportError):  # a response, but an odd one
+            raise
         raise ServiceUnavailable("qdrant") from error
 
 
