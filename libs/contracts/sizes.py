@@ -57,6 +57,10 @@ def cut(text: str, most: int) -> str:
     return text[:fits]
 
 
+def nothing_smaller(_item: object, _room: int) -> None:
+    """Leave out what does not fit."""
+
+
 def _size_within_quotes(text: str) -> int:
     return len(encode(text)) - 2
 
@@ -64,7 +68,7 @@ def _size_within_quotes(text: str) -> int:
 def within(
     items: Iterable[Item], most: int, smaller: Callable[[Item, int], Item | None]
 ) -> Iterator[Item]:
-    """Yield items from the first on until they have `most` bytes.
+    """Yield items from the first on until they have `most` bytes as JSON.
 
     The first that does not fit is what `smaller` makes of it for the room that is left, if
     anything; what comes behind it is left out.

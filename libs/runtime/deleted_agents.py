@@ -6,16 +6,19 @@ sees what was written, or the writer sees the deletion. For a writer that died i
 removes everything of these agents again.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 
 from libs.runtime.clock import now
+from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database
 
 REMEMBERED = timedelta(days=7)
 """Longer than the event log, and with it any work, lasts."""
 LATE = timedelta(hours=1)
 """For how long after a deletion something of the agent may still be written."""
+ASKED_EVERY = 0.05
+"""Seconds between two questions under load: there is one after each write."""
 SWEEP_EVERY = 300.0
 """Seconds between two sweeps."""
 
@@ -25,6 +28,7 @@ class DeletedAgents:
 
     def __init__(self, database: Database, service: str) -> None:
         self._agents: Collection = database[f"{service}_deleted_agents"]
+        self._asking: GroupCommit[str, bool] = GroupCommit(self._has_group, interval=ASKED_EVERY)
 
     async def create_indexes(self) -> None:
         """Create what the queries need; safe to repeat."""
@@ -39,12 +43,16 @@ class DeletedAgents:
 
     async def has(self, agent_id: str) -> bool:
         """Say whether an agent was deleted lately."""
-        return await self._agents.find_one({"_id": agent_id}) is not None
+        return await self._asking.add(agent_id)
 
     async def among(self, agent_ids: Iterable[str]) -> set[str]:
         """Return which of these agents were deleted lately."""
         found = self._agents.find({"_id": {"$in": list(set(agent_ids))}}, {"_id": 1})
         return {document["_id"] async for document in found}
+
+    async def _has_group(self, agent_ids: list[str]) -> Sequence[bool]:
+        deleted = await self.among(agent_ids)
+        return [agent_id in deleted for agent_id in agent_ids]
 
     async def sweep(self, forget: Callable[[str], Awaitable[object]]) -> None:
         """Forget again what may have been written of an agent since it was deleted."""

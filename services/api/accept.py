@@ -15,7 +15,8 @@ import msgspec
 import structlog
 
 from libs.bus.bus import Bus
-from libs.bus.errors import BusError, ServiceUnavailable
+from libs.bus.errors import BusError
+from libs.bus.work import OUTAGES
 from libs.contracts import billing, subjects
 from libs.contracts.chat import (
     EXTRACTIVE,
@@ -35,6 +36,7 @@ from libs.runtime.mongo import MongoUnavailable
 from services.api.auth import Caller, visitor_hash
 from services.api.errors import NotFound
 from services.api.grounding import Grounding
+from services.api.history import taken_along
 from services.api.replies import Inbox, Replies
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
@@ -110,7 +112,7 @@ class Acceptance:
     async def accept(
         self, caller: Caller, agent: Agent, question: Question, turn: Turn | None = None
     ) -> Accepted:
-        """Accept a message. Raises NotFound, FaultError (credits) and ServiceUnavailable."""
+        """Accept a message. Raises NotFound, FaultError (credits), Refused, ServiceUnavailable."""
         turn = turn or new_turn(caller, question)
         finding = asyncio.create_task(self._find_thread(caller, agent, question, turn))
         grounding = asyncio.create_task(self._ground(finding, agent, question))
@@ -152,9 +154,11 @@ class Acceptance:
         try:
             await self._store(request, thread, question)
             await self._publish(request, await grounding, started=thread.is_new)
-        except (MongoUnavailable, ServiceUnavailable):
+        except Exception as error:
             # What is there of it by now is unknown; an outcome ends it, whatever it is.
-            await self.fail(request, "service_unavailable", "The message could not be accepted.")
+            outage = isinstance(error, OUTAGES)
+            code = "service_unavailable" if outage else "internal_error"
+            await self.fail(request, code, "The message could not be accepted.")
             raise
 
     async def _prepare(
@@ -190,8 +194,8 @@ class Acceptance:
         found = await self._conversations.get(turn.conversation_id)
         if found is None or found.agent_id != agent.id or not caller.may_read(found.visitor):
             raise NotFound("conversation")
-        most = self._settings.history_turns
-        history = found.recent[-most:] if most else ()
+        settings = self._settings
+        history = taken_along(found.recent, settings.history_turns, settings.history_bytes)
         return _Thread(False, found.visitor, history)
 
     async def _release(self, hold: billing.Hold) -> None:
@@ -297,8 +301,8 @@ class Acceptance:
         )
         try:
             await self._bus.emit(failed)
-        except ServiceUnavailable:  # billing does the same when HOLD_TTL has passed
-            log.warning("message.not_failed", message_id=request.message_id)
+        except BusError as error:  # billing does the same when HOLD_TTL has passed
+            log.warning("message.not_failed", message_id=request.message_id, error=str(error))
 
     def _model_of(self, agent: Agent) -> str:
         if not self._settings.llm_configured:

@@ -137,12 +137,15 @@ async def create_agent(
 async def list_agents(
     request: Request[Caller, str, Any],
     agents: Agents,
+    settings: ApiSettings,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[AgentView]:
     """List agents, newest first."""
     request.user.require_account_key()
-    found, next_cursor = await agents.page(request.user.account.id, cursor, limit)
+    found, next_cursor = await agents.page(
+        request.user.account.id, cursor, limit, settings.max_response_bytes
+    )
     return page([view(agent) for agent in found], next_cursor)
 
 

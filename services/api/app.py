@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import structlog
 import uvicorn
@@ -11,12 +12,14 @@ from litestar.types import ASGIApp
 
 from libs.bus.bus import Bus, open_bus
 from libs.bus.files import open_files
+from libs.runtime.deleted_agents import SWEEP_EVERY, DeletedAgents
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import background, vital
 from services.api.admission import LOOK_EVERY, Admission
 from services.api.cache import Directory
+from services.api.forgetting import Forgetting
 from services.api.handlers import register
 from services.api.idle import IdleConversations
 from services.api.key_usage import KeyUsage
@@ -73,7 +76,10 @@ async def _application(
         open_answers=settings.max_open_answers,
         waiting=settings.max_waiting_questions,
     )
-    await register(bus, directory, accounts, keys, conversations)
+    deleted = DeletedAgents(database, "api")
+    await deleted.create_indexes()
+    forgetting = Forgetting(deleted, directory, agents, keys, conversations)
+    await register(bus, directory, accounts, keys, conversations, forgetting)
     checks = {"mongo": lambda: ping_mongo(database), "nats": bus.ping}
     answer_probes(bus, "api", checks)
     await bus.start()
@@ -86,6 +92,7 @@ async def _application(
         background("idle", idle.sweep_all, every=settings.conversation_sweep_interval),
         background("key_usage", usage.write, every=settings.key_usage_interval),
         background("admission", admission.look, every=LOOK_EVERY),
+        background("deleted_agents", partial(deleted.sweep, forgetting.forget), every=SWEEP_EVERY),
     ):
         yield build(
             settings=settings,

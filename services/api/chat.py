@@ -8,6 +8,7 @@ from litestar import Request, Response, post
 from litestar.params import Parameter
 from litestar.response import Stream
 
+from libs.contracts.sizes import QUESTION, size_of
 from services.api import sse
 from services.api.accept import Acceptance, Accepted, Question
 from services.api.admission import Admission
@@ -110,6 +111,8 @@ def check(body: ChatBody, settings: ApiSettings) -> Question:
         raise InvalidRequest(
             f"message is longer than {settings.max_message_chars} characters.", param="message"
         )
+    if size_of(text) > QUESTION:
+        raise InvalidRequest(f"message is larger than {QUESTION} bytes as JSON.", param="message")
     return Question(
         text, body.conversation_id, _metadata(body, settings), body.cancel_on_disconnect
     )

@@ -80,10 +80,9 @@ async def get_conversation(
     conversation = await conversations.get(conversation_id)
     if conversation is None or not may_read(request.user, conversation):
         raise NotFound("conversation")
-    most = settings.max_conversation_messages
-    found = await conversations.messages(conversation_id, most + 1, before)
-    shown = found[-most:]
-    has_more = len(found) > most
+    shown, has_more = await conversations.part(
+        conversation_id, before, settings.max_conversation_messages, settings.max_response_bytes
+    )
     return ConversationView(
         id=conversation.id,
         agent_id=conversation.agent_id,
@@ -103,11 +102,14 @@ async def get_conversation(
 async def list_conversations(
     agent: Agent,
     conversations: Conversations,
+    settings: ApiSettings,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ConversationRow]:
     """List conversations, newest first."""
-    found, next_cursor = await conversations.page(agent.id, cursor, limit)
+    found, next_cursor = await conversations.page(
+        agent.id, cursor, limit, settings.max_response_bytes
+    )
     rows = [
         ConversationRow(
             id=conversation.id,

@@ -8,6 +8,7 @@ ApiError                      status, code, message, and what goes beside them
 ├── NotFound                  404 <thing>_not_found
 ├── Conflict                  409 conflict
 │   └── InProgress            409 idempotency_key_in_use, with retry_after
+├── PayloadTooLarge           413 payload_too_large
 ├── KeyReused                 422 idempotency_key_reused
 ├── RateLimited               429 rate_limit_exceeded, with retry_after
 ├── AnswerFailed              500 or 503, the code of what went wrong with the answer
@@ -26,7 +27,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
-from libs.bus.errors import FaultError, ServiceUnavailable
+from libs.bus.errors import FaultError, Refused, ServiceUnavailable, TooLarge
 from libs.runtime.mongo import MongoUnavailable
 
 log = structlog.get_logger()
@@ -163,6 +164,18 @@ class KeyReused(ApiError):
         )
 
 
+class PayloadTooLarge(ApiError):
+    """It can't be passed on within the system, however often it is tried."""
+
+    status = 413
+    code = "payload_too_large"
+
+    def __init__(self, error: TooLarge) -> None:
+        super().__init__(
+            f"With all that belongs to it this has {error.size} bytes, {error.most} are allowed."
+        )
+
+
 class UnsupportedMediaType(ApiError):
     """The body is not JSON."""
 
@@ -225,6 +238,11 @@ def to_api_error(error: Exception) -> ApiError:
             return error
         case FaultError():
             return _from_fault(error)
+        case TooLarge():
+            return PayloadTooLarge(error)
+        case Refused():
+            log.error("request.refused", error=str(error))
+            return ApiError("Something went wrong on our side.")
         case ServiceUnavailable():
             return Unavailable(f"The {error.service} service")
         case MongoUnavailable():

@@ -5,7 +5,7 @@ from nats.aio.msg import Msg
 from libs.bus.answers import answer
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
-from libs.bus.work import Delivered, work
+from libs.bus.work import work
 from libs.contracts import accounts as contract
 from libs.contracts import billing, subjects
 from libs.contracts.accounts import AccountChanged, AccountCreated, AccountPage, CacheInvalidated
@@ -14,6 +14,7 @@ from libs.contracts.events import AgentDeleted, MessageFailed, MessageSent, name
 from libs.contracts.message import decode
 from libs.runtime.ids import new_id
 from services.api.cache import Directory
+from services.api.forgetting import Forgetting
 from services.api.recorder import Recorder
 from services.api.store.accounts import Accounts
 from services.api.store.conversations import Conversations
@@ -29,6 +30,7 @@ async def register(
     accounts: Accounts,
     keys: Keys,
     conversations: Conversations,
+    forgetting: Forgetting,
 ) -> None:
     """Subscribe api to its calls and events."""
     operators = Operators(bus, directory, accounts, keys)
@@ -41,11 +43,10 @@ async def register(
     answer(bus, contract.REVOKE_ACCOUNT_KEY, operators.revoke_key)
 
     recorder = Recorder(bus, conversations)
-    events = Events(directory, keys, conversations)
     for kind, handler in (
         (MessageSent, recorder.ended),
         (MessageFailed, recorder.ended),
-        (AgentDeleted, events.agent_deleted),
+        (AgentDeleted, forgetting.agent_deleted),
     ):
         name = name_of(kind)
         work(
@@ -141,18 +142,3 @@ def _described(key: Key) -> contract.AccountKey:
         created_at=key.created_at,
         last_used_at=key.last_used_at,
     )
-
-
-class Events:
-    """What has happened elsewhere."""
-
-    def __init__(self, directory: Directory, keys: Keys, conversations: Conversations) -> None:
-        self._directory = directory
-        self._keys = keys
-        self._conversations = conversations
-
-    async def agent_deleted(self, delivered: Delivered[AgentDeleted]) -> None:
-        """Remove what api keeps of an agent. Removing again removes nothing."""
-        await self._keys.revoke_all(delivered.message.agent_id)
-        await self._directory.changed(delivered.message.agent_id)
-        await self._conversations.delete_agent(delivered.message.agent_id)

@@ -10,7 +10,7 @@ from litestar import delete, get, post
 from libs.runtime.clock import now
 from services.api.cache import Directory
 from services.api.errors import Conflict, InvalidRequest, NotFound
-from services.api.paging import Page, page
+from services.api.paging import MOST_A_PAGE, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
 from services.api.store.keys import Key, Keys, KeyType
@@ -82,14 +82,23 @@ async def create_key(
     key, secret = await keys.create(
         agent.account_id, agent.id, data.type, data.name, origins, expires_at=data.expires_at
     )
+    if await keys.took_back(key):
+        raise NotFound("agent")
     await directory.changed(agent.id)  # its origins may be new to the other processes
     return CreatedKey(key=secret, **msgspec.structs.asdict(view(key)))
 
 
 @get("/v1/agents/{agent_id:str}/keys", summary="List keys", tags=["Keys"])
-async def list_keys(agent: Agent, keys: Keys) -> Page[KeyView]:
+async def list_keys(
+    agent: Agent,
+    keys: Keys,
+    settings: ApiSettings,
+    cursor: Cursor = None,
+    limit: Limit = MOST_A_PAGE,
+) -> Page[KeyView]:
     """List the keys of this agent, newest first, masked."""
-    return page([view(key) for key in await keys.of_agent(agent.id)], None)
+    found, next_cursor = await keys.page(agent.id, cursor, limit, settings.max_response_bytes)
+    return page([view(key) for key in found], next_cursor)
 
 
 @post("/v1/agents/{agent_id:str}/keys/{key_id:str}/rotate", summary="Rotate a key", tags=["Keys"])
@@ -118,6 +127,8 @@ async def rotate_key(
         raise Conflict("This key was replaced already. Rotate the one that replaced it.")
     await directory.changed(key_id)
     key, secret = rotated
+    if await keys.took_back(key):
+        raise NotFound("agent")
     return CreatedKey(key=secret, **msgspec.structs.asdict(view(key)))
 
 

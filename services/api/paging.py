@@ -14,6 +14,7 @@ Cursor = Annotated[
 Limit = Annotated[
     int, Parameter(query="limit", ge=1, le=100, description="Most items in the response")
 ]
+MOST_A_PAGE = 100
 DEFAULT_LIMIT = 50
 
 

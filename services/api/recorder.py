@@ -24,3 +24,4 @@ class Recorder:
         await self._conversations.record(outcome)
         if outcome.edge:
             await self._bus.tell(subjects.chat_reply(outcome.edge, outcome.message_id), outcome)
+        await self._conversations.take_back(outcome.agent_id)

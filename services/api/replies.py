@@ -137,6 +137,7 @@ class Replies:
             if answer.end is None and (outcome := await self._bus.outcome(message_id)):
                 await self._conversations.record(outcome)  # an end is announced when it is stored
                 events += answer.take(outcome)
+                await self._conversations.take_back(outcome.agent_id)
         except (BusError, NatsError, APIError, MongoUnavailable, MissedFrames) as error:
             log.warning("replies.not_recovered", message_id=message_id, error=repr(error))
         return events

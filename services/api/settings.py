@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from libs.contracts import sizes
 from libs.runtime.settings import Settings
 
 
@@ -42,8 +43,19 @@ class ApiSettings(Settings):
     history_turns: int = Field(
         10, ge=0, le=20, description="Most earlier questions and answers that a request carries"
     )
+    history_bytes: int = Field(
+        128 * 1024,
+        ge=8 * 1024,
+        le=sizes.HISTORY,
+        description="Most bytes of them, as JSON; of a very long answer the beginning",
+    )
     max_conversation_messages: int = Field(
         1_000, ge=2, description="Most messages in one response of a conversation"
+    )
+    max_response_bytes: int = Field(
+        4 * 1024 * 1024,
+        ge=64 * 1024,
+        description="Bytes, as JSON, at which a page of messages, conversations or agents ends",
     )
     agents_per_account: int = Field(1_000, ge=1, description="Most agents of an account")
     keys_per_agent: int = Field(20, ge=1, description="Most active keys of an agent")

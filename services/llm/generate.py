@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from libs.contracts.sizes import ANSWER, cut, size_of
 from services.llm.answerer import Ending, Piece
 from services.llm.failures import Failed
 
@@ -23,21 +24,24 @@ async def generate(
 ) -> Answer:
     """Publish each piece of text and return the whole. Raises Failed; what was published stays.
 
+    It ends at so many characters, and where it would not fit in an event any more (ANSWER).
+
     The work behind `pieces` has stopped when this returns, raises or is cancelled.
     """
     texts: list[str] = []
-    room = most_characters
+    room, room_bytes = most_characters, ANSWER
     ending: Ending | None = None
     async with aclosing(pieces):
         async for piece in pieces:
             if isinstance(piece, Ending):
                 ending = piece
                 break
-            text = piece[:room]
+            text = cut(piece[:room], room_bytes)
             texts.append(text)
             await publish(text)
             room -= len(text)
-            if room == 0:
+            room_bytes -= size_of(text) - len('""')
+            if room == 0 or len(text) < len(piece):
                 ending = Ending(finish_reason="length")
                 break
     return _checked("".join(texts), ending)

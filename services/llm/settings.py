@@ -23,7 +23,7 @@ class LlmSettings(Settings):
     llm_max_tokens_parameter: Literal["max_completion_tokens", "max_tokens"] = Field(
         "max_completion_tokens", description="The request field for it; older servers know the 2nd"
     )
-    # An answer travels in one event, and NATS takes 1 MB: six bytes a character at worst.
+    # An answer travels in one event, so it also ends at sizes.ANSWER bytes as JSON.
     llm_max_characters: int = Field(
         100_000, ge=1, le=150_000, description="Characters at which an answer is ended"
     )

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from libs.contracts.chat import Passage, SourceUsed
+from libs.contracts.sizes import SOURCES, cut, size_of
 
 
 def sources_of(passages: Iterable[Passage]) -> tuple[SourceUsed, ...]:
@@ -13,7 +16,7 @@ def sources_of(passages: Iterable[Passage]) -> tuple[SourceUsed, ...]:
     best: dict[tuple[str, str | None], Passage] = {}
     for passage in sorted(passages, key=lambda passage: passage.relevance, reverse=True):
         best.setdefault((passage.source_id, passage.url), passage)
-    return tuple(
+    return _quoted_within_budget(
         SourceUsed(
             id=passage.source_id,
             type=passage.type,
@@ -25,3 +28,15 @@ def sources_of(passages: Iterable[Passage]) -> tuple[SourceUsed, ...]:
         )
         for passage in best.values()
     )
+
+
+def _quoted_within_budget(sources: Iterable[SourceUsed]) -> tuple[SourceUsed, ...]:
+    """Return all sources, with as much of what is quoted as there is room for, the best first."""
+    found = tuple(sources)
+    room = SOURCES - sum(size_of(replace(one, text="")) for one in found)
+    quoted: list[SourceUsed] = []
+    for one in found:
+        text = cut(one.text, max(0, room))
+        room -= size_of(text)
+        quoted.append(replace(one, text=text))
+    return tuple(quoted)

@@ -12,6 +12,14 @@ from services.rag.index.interface import Chunk
 from services.rag.parse.section import Section
 from services.rag.words import words_of_passage
 
+MOST_QUESTION = 2_000
+MOST_ANSWER = 20_000
+"""Characters of a Q&A that stays whole: those that the API takes."""
+ANSWER_PIECE = 2_000
+"""Characters of the pieces of an answer that does not stay whole."""
+MOST_HEADING = 300
+"""Characters of a heading that are kept with every chunk below it."""
+
 
 def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
     """Return the chunks of a source in order; none when there is nothing in it to find.
@@ -59,13 +67,33 @@ def _numbered(pieces: Iterable[Chunk]) -> list[Chunk]:
 
 
 def _pieces(document: Chunk, section: Section, splitter: MarkdownSplitter) -> Iterator[Chunk]:
-    found = replace(document, heading=section.heading, page=section.page)
-    if section.answer:
-        text = f"{section.question}\n{section.answer}"
-        yield replace(found, text=text, question=section.question, answer=section.answer)
-        return
-    for text in filter(str.strip, splitter.chunks(section.text)):
-        yield replace(found, text=text)
+    heading = section.heading[:MOST_HEADING]
+    found = replace(document, heading=heading, page=section.page)
+    if not section.answer:
+        for text in filter(str.strip, splitter.chunks(section.text)):
+            yield replace(found, text=text)
+    elif len(section.question) > MOST_QUESTION:  # nobody asks that: it is a text like others
+        for text in filter(str.strip, splitter.chunks(_said(section.question, section.answer))):
+            yield replace(found, text=text)
+    else:
+        for answer in _answers(section.answer):
+            text = _said(section.question, answer)
+            yield replace(found, text=text, question=section.question, answer=answer)
+
+
+def _said(question: str, answer: str) -> str:
+    return f"{question}\n{answer}"
+
+
+def _answers(answer: str) -> Iterator[str]:
+    """Yield an answer, or the pieces of one that is longer than an answer can be: a table's cell.
+
+    A question goes with each of them, so each is found by it.
+    """
+    if len(answer) <= MOST_ANSWER:
+        yield answer
+    else:
+        yield from filter(str.strip, TextSplitter(ANSWER_PIECE).chunks(answer))
 
 
 def embedded_text(chunk: Chunk) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from libs.contracts.chat import Ground, Grounded, Passage
 from libs.language.greeting import without_greeting
+from services.rag.budget import in_budget
 from services.rag.confidence import Calibration
 from services.rag.embed import Embedder
 from services.rag.follow_up import leans_on, with_context
@@ -75,7 +76,7 @@ class Retriever:
 
     def _passages(self, found: list[Ranked]) -> tuple[Passage, ...]:
         scored = ((one.hit, self._calibration.relevance_of(one.score)) for one in found)
-        return tuple(
+        return in_budget(
             _passage(hit, relevance)
             for hit, relevance in scored
             if relevance >= self._limits.min_relevance

@@ -19,6 +19,7 @@ from libs.bus.files import Files
 from libs.bus.work import Delivered
 from libs.contracts.calls import Done
 from libs.contracts.events import AgentDeleted
+from libs.contracts.sizes import PAGE, nothing_smaller, size_of, within
 from libs.contracts.sources import (
     CreateSource,
     DeleteSource,
@@ -169,10 +170,10 @@ class Sources:
         """Return an agent's sources, newest first."""
         limit = max(1, min(request.limit, MOST_A_PAGE))
         rows = await self._store.page(request.agent_id, request.cursor, limit + 1)
-        more = len(rows) > limit
-        return SourcePage(
-            items=tuple(rows[:limit]), next_cursor=rows[limit - 1].id if more else None
-        )
+        # Always one: a row fits in a message, whatever its crawl says.
+        items = rows[:1] + list(within(rows[1:limit], PAGE - size_of(rows[:1]), nothing_smaller))
+        more = len(items) < len(rows)
+        return SourcePage(items=tuple(items), next_cursor=items[-1].id if more else None)
 
     async def get(self, request: GetSource) -> Source:
         """Return one source. Raises FaultError not_found."""

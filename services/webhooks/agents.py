@@ -1,5 +1,6 @@
 """What goes with a deleted agent."""
 
+from libs.runtime.deleted_agents import DeletedAgents
 from services.webhooks.delivery_log import DeliveryLog
 from services.webhooks.endpoints import Endpoints
 from services.webhooks.store import EndpointStore
@@ -8,10 +9,22 @@ from services.webhooks.store import EndpointStore
 class Agents:
     """Handles the end of agents."""
 
-    def __init__(self, store: EndpointStore, log: DeliveryLog, endpoints: Endpoints) -> None:
+    def __init__(
+        self,
+        deleted: DeletedAgents,
+        store: EndpointStore,
+        log: DeliveryLog,
+        endpoints: Endpoints,
+    ) -> None:
+        self._deleted = deleted
         self._store = store
         self._log = log
         self._endpoints = endpoints
+
+    async def deleted(self, agent_id: str) -> None:
+        """Forget an agent, and whatever is still written of it from now on."""
+        await self._deleted.add(agent_id)
+        await self.forget(agent_id)
 
     async def forget(self, agent_id: str) -> None:
         """Remove the endpoints of an agent and what is logged of them; again, nothing is there."""

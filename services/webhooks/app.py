@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 
 import httpx
 
@@ -9,8 +10,10 @@ from libs.bus.bus import Bus, open_bus
 from libs.egress.resolve import Resolver
 from libs.egress.safe_transport import open_client
 from libs.egress.safe_url import Allowed, anything, public_or_in
+from libs.runtime.deleted_agents import SWEEP_EVERY, DeletedAgents
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
+from libs.runtime.tasks import background
 from services.webhooks.agents import Agents
 from services.webhooks.deliver import Sender
 from services.webhooks.delivery_log import DeliveryLog
@@ -52,26 +55,33 @@ async def run() -> AsyncIterator[None]:
             ) as client,
             open_bus(settings.nats_url, "webhooks", settings.nats_replicas) as bus,
         ):
-            await _react(settings, database, resolver, allowed, client, lanes, bus)
-            try:
-                yield
-            finally:
-                lanes.close(STOP_GRACE)
+            deleted = DeletedAgents(database, "webhooks")
+            agents = await _react(
+                settings, database, deleted, resolver, allowed, client, lanes, bus
+            )
+            sweep = partial(deleted.sweep, agents.forget)
+            async with background("deleted_agents", sweep, every=SWEEP_EVERY):
+                try:
+                    yield
+                finally:
+                    lanes.close(STOP_GRACE)
 
 
 async def _react(
     settings: WebhooksSettings,
     database: Database,
+    deleted: DeletedAgents,
     resolver: Resolver,
     allowed: Allowed,
     client: httpx.AsyncClient,
     lanes: Lanes,
     bus: Bus,
-) -> None:
+) -> Agents:
     store = EndpointStore(database)
     log = DeliveryLog(
         database, days=settings.webhook_log_days, attempts=settings.webhook_log_attempts
     )
+    await deleted.create_indexes()
     await store.create_indexes()
     await log.create_indexes()
     directory = Directory(store, settings.webhook_cache_seconds)
@@ -82,17 +92,19 @@ async def _react(
         client, timeout=settings.webhook_timeout, snippet=settings.webhook_response_bytes
     )
     dispatcher = Dispatcher(bus, store, directory, health, lanes, sender, log, settings)
+    agents = Agents(deleted, store, log, endpoints)
     await register(
         bus,
         endpoints,
         Replays(bus, endpoints, log),
-        Agents(store, log, endpoints),
+        agents,
         directory,
         dispatcher,
         slots=settings.webhook_concurrency + settings.webhook_waiting + NOTING,
     )
     answer_probes(bus, "webhooks", {"mongo": lambda: ping_mongo(database)})
     await bus.start()
+    return agents
 
 
 def _allowed(settings: WebhooksSettings) -> Allowed:

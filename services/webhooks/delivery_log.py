@@ -15,15 +15,15 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 from ulid import ULID
 
+from libs.contracts.sizes import PAGE, size_of
 from libs.contracts.webhooks import Attempt, Delivery, DeliveryRow, DeliveryStatus, Replay
 from libs.runtime.clock import now
+from libs.runtime.deleted_agents import DeletedAgents
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import DUPLICATE_KEY, Collection, Database, insert_new
 
 WRITES_EVERY = 0.05
 """Seconds between two writes of attempts: nobody waits for one."""
-PAGE_BYTES = 512 * 1024
-"""Most bytes of rows in one page: half of what a message on the bus may have."""
 REPLAYED_AT_ONCE = 200
 
 
@@ -62,6 +62,7 @@ class DeliveryLog:
 
     def __init__(self, database: Database, *, days: float, attempts: int) -> None:
         self._rows: Collection = database["webhook_deliveries"]
+        self._deleted_agents = DeletedAgents(database, "webhooks")
         self._age = timedelta(days=days)
         self._attempts = attempts
         self._writing: GroupCommit[Entry, None] = GroupCommit(
@@ -102,8 +103,8 @@ class DeliveryLog:
         size = 0
         async for document in found:
             row = _row(document)
-            size += len(msgspec.json.encode(row))
-            if len(items) == limit or (items and size > PAGE_BYTES):
+            size += size_of(row)
+            if len(items) == limit or (items and size > PAGE):
                 return tuple(items), items[-1].id
             items.append(row)
         return tuple(items), None
@@ -158,6 +159,8 @@ class DeliveryLog:
         known = await insert_new(self._rows, [self._document(one) for one in new.values()])
         added = {id(one) for row_id, one in new.items() if row_id not in known}
         await self._add([one for one in group if id(one) not in added])
+        for agent_id in await self._deleted_agents.among(one.delivery.agent_id for one in group):
+            await self.forget(agent_id)
         return [None] * len(group)
 
     async def _add(self, entries: list[Entry]) -> None:

@@ -68,6 +68,8 @@ class Endpoints:
         await self._check_target(request.endpoint_url)
         await self._check_room(request.agent_id)
         await self._store.add(endpoint)
+        if await self._store.took_back(endpoint):
+            raise FaultError("not_found", "the agent was deleted", "agent_id")
         await self.changed(endpoint.agent_id)
         log.info("webhook.created", endpoint_id=endpoint.id, agent_id=endpoint.agent_id)
         return webhooks.EndpointCreated(id=endpoint.id, secret_key=endpoint.secret)

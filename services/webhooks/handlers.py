@@ -60,7 +60,7 @@ async def register(
     async def happened(delivered: Delivered[events.AnyEvent]) -> None:
         match delivered.message:
             case events.AgentDeleted(agent_id=agent_id):
-                await agents.forget(agent_id)
+                await agents.deleted(agent_id)
             case event:
                 await fan_out(event, directory, bus)
 

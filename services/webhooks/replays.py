@@ -14,6 +14,7 @@ from libs.bus.errors import FaultError
 from libs.bus.work import Delivered
 from libs.contracts import subjects, webhooks
 from libs.contracts.calls import Done
+from libs.contracts.sizes import KB, size_of
 from libs.contracts.webhooks import Delivery, DeliveryStatus, Replay
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
@@ -30,6 +31,8 @@ ANY: tuple[DeliveryStatus, ...] = ("succeeded", "retrying", "failed", "held")
 NOT_SUCCEEDED: tuple[DeliveryStatus, ...] = ("retrying", "failed")
 CLOCKS = timedelta(minutes=1)
 """How much the clocks of the processes that write events may differ."""
+MOST_ROW = 128 * KB
+"""Bytes from which on a delivery with its body is shown without the answers of its attempts."""
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,6 +56,9 @@ class Replays:
         """Return a delivery and its body. Raises FaultError `not_found`."""
         await self._endpoints.find(request.agent_id, request.endpoint_id)
         row, delivery = await self._find(request.endpoint_id, request.delivery_id)
+        if size_of(row) > MOST_ROW:
+            attempts = (msgspec.structs.replace(one, response="") for one in row.attempts)
+            row = msgspec.structs.replace(row, attempts=tuple(attempts))
         return webhooks.DeliveryFound(delivery=row, body=delivery.body)
 
     async def test(self, request: webhooks.SendTest) -> webhooks.DeliveryQueued:

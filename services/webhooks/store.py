@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from libs.runtime.deleted_agents import DeletedAgents
 from libs.runtime.mongo import Collection, Database
 
 
@@ -50,6 +51,7 @@ class EndpointStore:
 
     def __init__(self, database: Database) -> None:
         self._endpoints: Collection = database["webhook_endpoints"]
+        self._deleted_agents = DeletedAgents(database, "webhooks")
 
     async def create_indexes(self) -> None:
         """Create the indexes; harmless when they are there."""
@@ -59,6 +61,13 @@ class EndpointStore:
     async def add(self, endpoint: StoredEndpoint) -> None:
         """Store a new endpoint."""
         await self._endpoints.insert_one(_document(endpoint))
+
+    async def took_back(self, endpoint: StoredEndpoint) -> bool:
+        """Remove a new endpoint whose agent was deleted meanwhile; False when that is not so."""
+        if not await self._deleted_agents.has(endpoint.agent_id):
+            return False
+        await self._endpoints.delete_one({"_id": endpoint.id})
+        return True
 
     async def get(self, agent_id: str, endpoint_id: str) -> StoredEndpoint | None:
         """Return an endpoint of an agent as it is now, None when there is none."""

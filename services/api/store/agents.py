@@ -8,6 +8,7 @@ import msgspec
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Collection, Database
+from services.api.store.bounded import BATCH, up_to
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,15 +62,15 @@ class Agents:
         return _agent(document) if document else None
 
     async def page(
-        self, account_id: str, cursor: str | None, limit: int
+        self, account_id: str, cursor: str | None, limit: int, most_bytes: int
     ) -> tuple[list[Agent], str | None]:
-        """Return an account's agents, newest first, and the next cursor."""
+        """Return an account's agents, newest first, and the next cursor; see up_to()."""
         query: dict[str, Any] = {"account_id": account_id}
         if cursor:
             query["_id"] = {"$lt": cursor}
-        found = await self._agents.find(query).sort("_id", -1).to_list(limit + 1)
-        agents = [_agent(document) for document in found[:limit]]
-        return agents, agents[-1].id if len(found) > limit else None
+        newest = self._agents.find(query).sort("_id", -1).limit(limit + 1).batch_size(BATCH)
+        agents, more = await up_to(newest, _agent, limit, most_bytes)
+        return agents, agents[-1].id if more else None
 
     async def count(self, account_id: str, limit: int) -> int:
         """Count an account's agents, up to `limit`."""

@@ -17,8 +17,11 @@ from pymongo import UpdateOne
 
 from libs.contracts.chat import CANCELLED, Exchange, SourceUsed
 from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
+from libs.runtime.deleted_agents import DeletedAgents
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database, insert_new
+from services.api.history import shortened
+from services.api.store.bounded import BATCH, up_to
 
 RECENT_EXCHANGES = 20
 """Exchanges that a conversation keeps in its own document; HISTORY_TURNS can't be more."""
@@ -88,6 +91,7 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._conversations: Collection = database["conversations"]
         self._messages: Collection = database["messages"]
+        self._deleted_agents = DeletedAgents(database, "api")
         self._opening: GroupCommit[Conversation, None] = GroupCommit(
             self._open_group, interval=QUESTIONS_EVERY
         )
@@ -118,6 +122,14 @@ class Conversations:
     async def record(self, outcome: Outcome) -> None:
         """Store how a message ended. Idempotent by message id: the first end stays."""
         await asyncio.gather(self._ending.add(_ending(outcome)), self._remembering.add(outcome))
+
+    async def take_back(self, agent_id: str) -> None:
+        """Remove what was stored of an agent that was deleted meanwhile; to be called afterwards.
+
+        What was asked goes with how it ended: every question that was accepted has an outcome.
+        """
+        if await self._deleted_agents.has(agent_id):
+            await self.delete_agent(agent_id)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, None when there is none."""
@@ -153,17 +165,28 @@ class Conversations:
         found = await self._messages.find(query).sort("order", -1).limit(limit).to_list(None)
         return [msgspec.convert(_fields(document), Message) for document in reversed(found)]
 
+    async def part(
+        self, conversation_id: str, before: str | None, limit: int, most_bytes: int
+    ) -> tuple[list[Message], bool]:
+        """Return the newest messages, oldest first, and whether there are more; see up_to()."""
+        query: dict[str, Any] = {"conversation_id": conversation_id}
+        if before:
+            query["order"] = {"$lt": before}
+        newest = self._messages.find(query).sort("order", -1).limit(limit + 1).batch_size(BATCH)
+        found, more = await up_to(newest, _message, limit, most_bytes)
+        return found[::-1], more
+
     async def page(
-        self, agent_id: str, cursor: str | None, limit: int
+        self, agent_id: str, cursor: str | None, limit: int, most_bytes: int
     ) -> tuple[list[Conversation], str | None]:
-        """Return an agent's conversations, newest first, and the next cursor."""
+        """Return an agent's conversations, newest first, and the next cursor; see up_to()."""
         query: dict[str, Any] = {"agent_id": agent_id}
         if cursor:
             query["_id"] = {"$lt": cursor}
         newest = self._conversations.find(query, {"recent": 0}).sort("_id", -1)
-        found = await newest.limit(limit + 1).to_list(None)
-        items = [msgspec.convert(_fields(document), Conversation) for document in found[:limit]]
-        return items, items[-1].id if len(found) > limit else None
+        found = newest.limit(limit + 1).batch_size(BATCH)
+        items, more = await up_to(found, _conversation, limit, most_bytes)
+        return items, items[-1].id if more else None
 
     async def idle(self, before: datetime, limit: int) -> list[tuple[Conversation, datetime]]:
         """Return open conversations that seem idle, longest first, and since when.
@@ -290,12 +313,9 @@ def _outcome(message: Message) -> Outcome:
 
 
 def _exchange(sent: MessageSent) -> dict[str, Any]:
-    exchange = {
-        "id": sent.message_id,
-        "question": sent.question,
-        "answer": sent.message,
-        "answered": sent.answered,
-    }
+    said = Exchange(question=sent.question, answer=sent.message, answered=sent.answered)
+    # Bounded: there are many of them in a document, and a document of Mongo's has 16 MB at most.
+    exchange = {"id": sent.message_id, **msgspec.structs.asdict(shortened(said))}
     return {"$each": [exchange], "$sort": {"id": 1}, "$slice": -RECENT_EXCHANGES}
 
 
@@ -303,6 +323,14 @@ def _document(struct: Conversation | Message) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(datetime,))
     fields["_id"] = fields.pop("id")
     return fields
+
+
+def _message(document: dict[str, Any]) -> Message:
+    return msgspec.convert(_fields(document), Message)
+
+
+def _conversation(document: dict[str, Any]) -> Conversation:
+    return msgspec.convert(_fields(document), Conversation)
 
 
 def _fields(document: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any, Literal
 import msgspec
 
 from libs.runtime.clock import now
+from libs.runtime.deleted_agents import DeletedAgents
 from libs.runtime.ids import new_id, new_secret
 from libs.runtime.mongo import Collection, Database
+from services.api.store.bounded import BATCH, up_to
 
 KeyType = Literal["secret", "publishable"]
 LISTED_EXPIRED = timedelta(days=30)
@@ -54,6 +56,7 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._keys: Collection = database["keys"]
+        self._deleted_agents = DeletedAgents(database, "api")
 
     async def create_indexes(self) -> None:
         """Create what the queries need; safe to repeat."""
@@ -94,6 +97,13 @@ class Keys:
         await self._keys.insert_one(document)
         return key, secret
 
+    async def took_back(self, key: Key) -> bool:
+        """Remove a new key whose agent was deleted meanwhile; False when that is not so."""
+        if key.agent_id is None or not await self._deleted_agents.has(key.agent_id):
+            return False
+        await self._keys.delete_one({"_id": key.id})
+        return True
+
     async def by_secret(self, secret: str) -> Key | None:
         """Return the key of a secret, None when there is none.
 
@@ -106,6 +116,17 @@ class Keys:
         """Return an agent's keys, newest first."""
         found = self._keys.find({"agent_id": agent_id}).sort("_id", -1)
         return [_key(document) async for document in found]
+
+    async def page(
+        self, agent_id: str, cursor: str | None, limit: int, most_bytes: int
+    ) -> tuple[list[Key], str | None]:
+        """Return an agent's keys, newest first, and the next cursor; see up_to()."""
+        query: dict[str, Any] = {"agent_id": agent_id}
+        if cursor:
+            query["_id"] = {"$lt": cursor}
+        newest = self._keys.find(query).sort("_id", -1).limit(limit + 1).batch_size(BATCH)
+        keys, more = await up_to(newest, _key, limit, most_bytes)
+        return keys, keys[-1].id if more else None
 
     async def of_account(self, account_id: str) -> list[Key]:
         """Return the keys of the whole account, newest first; not those of its agents."""

@@ -12,8 +12,8 @@ from libs.runtime.mongo import Database
 from services.rag.crawl.skipped import Skipped
 from services.rag.parse.section import Section
 
-MOST_PACKED = 15 * 1024 * 1024
-"""Bytes of a page's packed text: a document of Mongo's has 16 MB at most."""
+MOST_PACKED = 11 * 1024 * 1024
+"""Bytes of a page's packed text: a document of Mongo's has 16 MB at most, its links among them."""
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):

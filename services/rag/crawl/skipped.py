@@ -1,8 +1,14 @@
 """Why a page is left out."""
 
+MOST_REASON = 300
+"""Characters of a reason: some quote what a stranger's server says."""
+
 
 class Skipped(Exception):
     """A page that is left out; the message tells the source's owner why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason[:MOST_REASON])
 
 
 class Unreachable(Skipped):

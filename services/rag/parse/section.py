@@ -16,8 +16,15 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answer: str = ""
 
 
+MOST_REASON = 300
+"""Characters of a reason: some quote what is in a document."""
+
+
 class Unreadable(Exception):
     """A document that can't be read; the message tells its owner why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason[:MOST_REASON])
 
 
 HEADING_SEPARATOR = " > "
