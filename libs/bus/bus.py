@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
@@ -13,16 +14,18 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 from stamina import retry_context
 
 from libs.bus.errors import FaultError, ServiceUnavailable
 from libs.bus.pull import Pull
-from libs.bus.streams import ensure_streams
+from libs.bus.restore import Restore
+from libs.bus.streams import create_missing, ensure_streams
 from libs.contracts import events, subjects
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import Message, decode, encode
 from libs.contracts.subjects import Stream
+from libs.runtime.tasks import background
 
 log = structlog.get_logger()
 
@@ -53,6 +56,7 @@ class Bus:
         self.broker = broker
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream()
+        self.restore = Restore()
 
     async def start(self) -> None:
         """Begin to handle what was subscribed to."""
@@ -62,6 +66,7 @@ class Bus:
     def add(self, pull: Pull) -> None:
         """Have messages pulled from `start` to `close`, over lost connections."""
         self._pulls.append(pull)
+        self.restore.add(pull.create)
         self.on_reconnect(pull.reconnected)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
@@ -71,6 +76,7 @@ class Bus:
     def reconnected(self) -> None:
         """Tell whoever asked that the connection is back."""
         log.info("bus.reconnected")
+        self.restore.soon()
         for callback in self._reconnected:
             callback()
         self.connected = True
@@ -118,6 +124,9 @@ class Bus:
             ack = await self.jetstream.publish(
                 subject, encode(message), headers={"Nats-Msg-Id": message_id}, timeout=CALL_TIMEOUT
             )
+        except NoStreamResponseError as error:  # the stream is missing, unless the server starts
+            self.restore.soon()
+            raise ServiceUnavailable("nats") from error
         except (NatsError, APIError) as error:
             raise ServiceUnavailable("nats") from error
         return not ack.duplicate
@@ -179,8 +188,13 @@ class Bus:
         """The outcome of a chat message that is on the event log, None when there is none yet."""
         for name in ("message.sent", "message.failed"):
             logged = await self.last(subjects.EVENTS, subjects.event(name, message_id))
-            if logged is not None and logged.data is not None:
+            if logged is None or logged.data is None:
+                continue
+            try:
                 outcome: events.Outcome = decode(logged.data, events.Outcome)
+            except msgspec.MsgspecError as error:  # nobody else can read it: it ends nothing
+                log.error("bus.outcome_unreadable", message_id=message_id, error=str(error))
+            else:
                 return outcome
         return None
 
@@ -205,6 +219,9 @@ class Bus:
         """Return which subjects a stream has messages on, among those that a wildcard names."""
         try:
             info = await self.jetstream.stream_info(stream.name, subjects_filter=subjects)
+        except NotFoundError:
+            self.restore.soon()
+            return []
         except (NatsError, APIError) as error:
             raise ServiceUnavailable("nats") from error
         return sorted(info.state.subjects or ())
@@ -246,6 +263,8 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     bus = Bus(broker, await broker.connect())
     try:
         await ensure_streams(bus.jetstream, replicas)
-        yield bus
+        bus.restore.add(lambda: create_missing(bus.jetstream, replicas))
+        async with background(bus.restore.run()):
+            yield bus
     finally:
         await bus.close()

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import IO
 
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 from nats.js.errors import Error as JetStreamError
 from nats.js.object_store import ObjectStore
 
+from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
 
 BUCKET = "source_files"
@@ -59,6 +59,11 @@ async def _transfer() -> AsyncIterator[None]:
         raise ServiceUnavailable("nats") from error
 
 
-async def open_files(jetstream: JetStreamContext, replicas: int) -> Files:
+async def open_files(bus: Bus, replicas: int) -> Files:
     """Create the store, unless it is there, and return it; safe from several processes."""
-    return Files(await jetstream.create_object_store(BUCKET, replicas=replicas))
+
+    async def create() -> ObjectStore:
+        return await bus.jetstream.create_object_store(BUCKET, replicas=replicas)
+
+    bus.restore.add(create)
+    return Files(await create())

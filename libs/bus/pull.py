@@ -42,6 +42,7 @@ class Pull:
         ack_wait: float,
         slots: int,
         take: Callable[[Msg], None],
+        missing: Callable[[], None],
     ) -> None:
         self._client = client
         self._jetstream = jetstream
@@ -56,6 +57,7 @@ class Pull:
         self._requests = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._slots = slots
         self._take = take
+        self._missing = missing
         self._in_hand = 0
         self._asked = 0
         self._refused = False
@@ -65,10 +67,14 @@ class Pull:
 
     async def start(self) -> None:
         """Create the consumer if it is not there, and begin."""
-        await self._jetstream.add_consumer(self._stream, self._config)
+        await self.create()
         self._inbox = self._client.new_inbox()
         self._subscription = await self._client.subscribe(self._inbox, cb=self._came)
         self._asking = asyncio.create_task(self._keep_asking())
+
+    async def create(self) -> None:
+        """Create the consumer if it is not there."""
+        await self._jetstream.add_consumer(self._stream, self._config)
 
     async def stop(self) -> None:
         """Take nothing more; what has come is handed out."""
@@ -103,6 +109,7 @@ class Pull:
         if status != RAN_OUT:
             log.info("pull.refused", durable=self._config.durable_name, status=status)
             self._refused = True
+            self._missing()
 
     async def _keep_asking(self) -> None:
         while True:

@@ -97,6 +97,7 @@ def work(
         ack_wait=ACK_WAIT,
         slots=slots,
         take=lambda message: bus.run(work_on(message)),
+        missing=bus.restore.soon,
     )
     bus.add(pull)
 

@@ -28,6 +28,8 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
+from services.api.store.questions import Questions
+from services.api.unanswered import Unanswered
 from services.api.web import build
 
 log = structlog.get_logger()
@@ -83,15 +85,22 @@ async def _application(
         timeout=settings.conversation_idle_seconds,
         interval=settings.conversation_sweep_interval,
     )
+    unanswered = Unanswered(
+        bus,
+        conversations,
+        Questions(database, conversations),
+        patience=settings.unanswered_after,
+        interval=settings.unanswered_sweep_interval,
+    )
     async with (
-        background(idle.sweep_forever()),
+        background(idle.sweep_forever(), unanswered.sweep_forever()),
         background(usage.write_forever(settings.key_usage_interval)),
         background(admission.watch_forever()),
     ):
         yield build(
             settings=settings,
             bus=bus,
-            files=await open_files(bus.jetstream, settings.nats_replicas),
+            files=await open_files(bus, settings.nats_replicas),
             directory=directory,
             usage=usage,
             replies=replies,
