@@ -131,7 +131,8 @@ class Pull:
         request = {"batch": batch, "expires": int(EXPIRES * 1e9)}
         try:
             await self._client.publish(self._requests, msgspec.json.encode(request), self._inbox)
-        except NatsError as error:  # such as too much that waits for the connection to come back
+        except (NatsError, OSError) as error:
+            # Such as too much that waits for the connection to come back, or its end in between.
             log.warning("pull.not_asked", durable=self._config.durable_name, error=repr(error))
             self._asked -= batch
             self._refused = True

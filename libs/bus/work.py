@@ -160,9 +160,8 @@ class _Policy:
             # A message that kills its worker never raises: the count is what ends it.
             if attempt > self._max_attempts:
                 await self._end(message, delivered, "too many deliveries")
-            else:
-                await self._handle(delivered)
-                await message.ack()
+                return
+            await self._handle(delivered)
         except RetryLater as later:
             await message.nak(delay=later.delay)
         except Exception as error:
@@ -171,6 +170,9 @@ class _Policy:
                 await self._end(message, delivered, repr(error))
             else:
                 await message.nak(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
+        else:
+            # Not above: what was handled is no failure when NATS is away. It comes again.
+            await message.ack()
 
     async def _handle(self, delivered: Delivered[Any]) -> None:
         for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
