@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.js.errors import APIError, NotFoundError
 from stamina import retry_context
 
 from libs.bus.errors import FaultError, ServiceUnavailable
@@ -66,7 +66,7 @@ class Bus:
     def add(self, pull: Pull) -> None:
         """Have messages pulled from `start` to `close`, over lost connections."""
         self._pulls.append(pull)
-        self.restore.add(pull.create)
+        self.restore.add(pull.create_missing)
         self.on_reconnect(pull.reconnected)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
@@ -124,10 +124,8 @@ class Bus:
             ack = await self.jetstream.publish(
                 subject, encode(message), headers={"Nats-Msg-Id": message_id}, timeout=CALL_TIMEOUT
             )
-        except NoStreamResponseError as error:  # the stream is missing, unless the server starts
-            self.restore.soon()
-            raise ServiceUnavailable("nats") from error
         except (NatsError, APIError) as error:
+            self.restore.missed(error)
             raise ServiceUnavailable("nats") from error
         return not ack.duplicate
 
@@ -203,6 +201,7 @@ class Bus:
         try:
             consumers = await self.jetstream.consumers_info(stream.name)
         except (NatsError, APIError) as error:
+            self.restore.missed(error)
             raise ServiceUnavailable("nats") from error
         return sum(consumer.num_pending or 0 for consumer in consumers)
 
@@ -219,8 +218,8 @@ class Bus:
         """Return which subjects a stream has messages on, among those that a wildcard names."""
         try:
             info = await self.jetstream.stream_info(stream.name, subjects_filter=subjects)
-        except NotFoundError:
-            self.restore.soon()
+        except NotFoundError as error:
+            self.restore.missed(error)
             return []
         except (NatsError, APIError) as error:
             raise ServiceUnavailable("nats") from error

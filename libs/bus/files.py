@@ -12,6 +12,7 @@ from nats.js.object_store import ObjectStore
 
 from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
+from libs.bus.restore import Restore
 
 BUCKET = "source_files"
 TRANSFER_TIMEOUT = 120.0
@@ -21,18 +22,19 @@ TRANSFER_TIMEOUT = 120.0
 class Files:
     """What was uploaded, until its source is deleted. Raises ServiceUnavailable."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, restore: Restore) -> None:
         self._store = store
+        self._restore = restore
 
     async def put(self, name: str, content: IO[bytes]) -> str:
         """Store a file; it is there, synced as every stream is, when this returns its digest."""
-        async with _transfer():
+        async with self._transfer():
             stored = await self._store.put(name, content)  # type: ignore[arg-type]  # it only reads
             return stored.digest or ""
 
     async def get(self, name: str, into: IO[bytes]) -> bool:
         """Write a file's bytes; False when there is none."""
-        async with _transfer():
+        async with self._transfer():
             try:
                 await self._store.get(name, into)  # type: ignore[arg-type]  # it only writes
             except NotFoundError:
@@ -41,22 +43,20 @@ class Files:
 
     async def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
-        async with _transfer():
+        async with self._transfer():
             try:
                 await self._store.delete(name)
             except NotFoundError:
                 return
 
-
-@asynccontextmanager
-async def _transfer() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(TRANSFER_TIMEOUT):
-            yield
-    except NotFoundError:
-        raise
-    except (NatsError, APIError, JetStreamError, TimeoutError) as error:
-        raise ServiceUnavailable("nats") from error
+    @asynccontextmanager
+    async def _transfer(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(TRANSFER_TIMEOUT):
+                yield
+        except (NatsError, APIError, JetStreamError, TimeoutError) as error:
+            self._restore.missed(error)
+            raise ServiceUnavailable("nats") from error
 
 
 async def open_files(bus: Bus, replicas: int) -> Files:
@@ -66,4 +66,4 @@ async def open_files(bus: Bus, replicas: int) -> Files:
         return await bus.jetstream.create_object_store(BUCKET, replicas=replicas)
 
     bus.restore.add(create)
-    return Files(await create())
+    return Files(await create(), bus.restore)

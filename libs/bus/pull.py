@@ -16,6 +16,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import NotFoundError
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ class Pull:
         self._client = client
         self._jetstream = jetstream
         self._stream = stream
+        self._durable = durable
         self._config = ConsumerConfig(
             durable_name=durable,
             filter_subject=subject,
@@ -66,14 +68,20 @@ class Pull:
         self._asking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Create the consumer if it is not there, and begin."""
-        await self.create()
+        """Create the consumer, or bring it up to date, and begin."""
+        await self._create()
         self._inbox = self._client.new_inbox()
         self._subscription = await self._client.subscribe(self._inbox, cb=self._came)
         self._asking = asyncio.create_task(self._keep_asking())
 
-    async def create(self) -> None:
-        """Create the consumer if it is not there."""
+    async def create_missing(self) -> None:
+        """Create the consumer if it is not there; another release may have changed it."""
+        try:
+            await self._jetstream.consumer_info(self._stream, self._durable)
+        except NotFoundError:
+            await self._create()
+
+    async def _create(self) -> None:
         await self._jetstream.add_consumer(self._stream, self._config)
 
     async def stop(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from nats.errors import Error as NatsError
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 log = structlog.get_logger()
 
@@ -32,6 +32,11 @@ class Restore:
     def soon(self) -> None:
         """Create everything again: something is missing, or may be."""
         self._wanted.set()
+
+    def missed(self, error: Exception) -> None:
+        """Create everything again when this error says that something is missing."""
+        if isinstance(error, NoStreamResponseError | NotFoundError):
+            self.soon()
 
     async def run(self) -> None:
         """Do so whenever it is asked for, trying until it has worked."""

@@ -199,5 +199,9 @@ class _Policy:
             # Buried again after a crash in this moment, it is still one.
             "Nats-Msg-Id": f"{where.stream}.{where.sequence.stream}",
         }
-        await self._bus.jetstream.publish(subjects.dead(subject), message.data, headers=headers)
+        try:
+            await self._bus.jetstream.publish(subjects.dead(subject), message.data, headers=headers)
+        except NatsError as error:  # the message comes again
+            self._bus.restore.missed(error)
+            raise
         await message.term()

@@ -188,6 +188,7 @@ class RateLimiter:
                 counter, b"", headers={"Nats-Incr": "1"}, timeout=CALL_TIMEOUT
             )
         except (NatsError, APIError) as error:
+            self._bus.restore.missed(error)
             raise ServiceUnavailable("nats") from error
         window = limit.window(now, int(ack.val or 0))
         if window.exceeded:
