@@ -17,15 +17,17 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 from stamina import retry_context
 
-from libs.bus.errors import FaultError, TooLarge, translated
+from libs.bus.errors import BusError, FaultError, TooLarge, translated
 from libs.bus.pull import Pull
-from libs.bus.streams import ensure_streams
+from libs.bus.restore import PAUSE, Restore
+from libs.bus.streams import create_missing, ensure_streams
 from libs.contracts import events, subjects
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import Message, decode, encode
 from libs.contracts.sizes import MESSAGE
 from libs.contracts.subjects import Stream
 from libs.runtime.settings import SettingsError
+from libs.runtime.tasks import background
 
 log = structlog.get_logger()
 
@@ -58,6 +60,7 @@ class Bus:
         self.broker = broker
         self.client = client
         self.jetstream: JetStreamContext = client.jetstream()
+        self.restore = Restore()
 
     async def start(self) -> None:
         """Begin to handle what was subscribed to."""
@@ -67,6 +70,7 @@ class Bus:
     def add(self, pull: Pull) -> None:
         """Have messages pulled from `start` to `close`, over lost connections."""
         self._pulls.append(pull)
+        self.restore.add(pull.create_missing)
         self.on_reconnect(pull.reconnected)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
@@ -76,6 +80,7 @@ class Bus:
     def reconnected(self) -> None:
         """Tell whoever asked that the connection is back."""
         log.info("bus.reconnected")
+        self.restore.soon()
         for callback in self._reconnected:
             callback()
         self.connected = True
@@ -112,6 +117,11 @@ class Bus:
             await asyncio.gather(*unfinished, return_exceptions=True)
         await self.broker.stop()
 
+    def failed(self, error: Exception, service: str = "nats") -> BusError:
+        """Return what to raise for a client's error; what it says is missing is created again."""
+        self.restore.missed(error)
+        return translated(error, service)
+
     async def send(self, subject: str, message: Message, message_id: str) -> bool:
         """Put a message on a stream, durably. False when one with this id was there already.
 
@@ -124,7 +134,7 @@ class Bus:
             # What is not connected now fails now: a caller has a client waiting.
             ack = await self.jetstream.publish(subject, data, headers=headers, timeout=CALL_TIMEOUT)
         except (NatsError, APIError) as error:
-            raise translated(error) from error
+            raise self.failed(error) from error
         return not ack.duplicate
 
     def fitting(
@@ -159,7 +169,7 @@ class Bus:
         try:
             await self.client.publish(subject, data)
         except NatsError as error:
-            raise translated(error) from error
+            raise self.failed(error) from error
 
     async def call(
         self,
@@ -189,7 +199,7 @@ class Bus:
                 with attempt:
                     reply = await self.client.request(call.subject, asked, timeout=timeout)
         except NatsError as error:
-            raise translated(error, call.service) from error
+            raise self.failed(error, call.service) from error
         try:
             answer: Reply | Fault = decode(reply.data, call.answer)
         except msgspec.MsgspecError as error:
@@ -206,14 +216,19 @@ class Bus:
         except NotFoundError:
             return None
         except (NatsError, APIError) as error:
-            raise translated(error) from error
+            raise self.failed(error) from error
 
     async def outcome(self, message_id: str) -> events.Outcome | None:
         """The outcome of a chat message that is on the event log, None when there is none yet."""
         for name in ("message.sent", "message.failed"):
             logged = await self.last(subjects.EVENTS, subjects.event(name, message_id))
-            if logged is not None and logged.data is not None:
+            if logged is None or logged.data is None:
+                continue
+            try:
                 outcome: events.Outcome = decode(logged.data, events.Outcome)
+            except msgspec.MsgspecError as error:  # nobody else can read it: it ends nothing
+                log.error("bus.outcome_unreadable", message_id=message_id, error=str(error))
+            else:
                 return outcome
         return None
 
@@ -226,7 +241,7 @@ class Bus:
         try:
             consumers = await self.jetstream.consumers_info(stream.name)
         except (NatsError, APIError) as error:
-            raise translated(error) from error
+            raise self.failed(error) from error
         return sum(consumer.num_pending or 0 for consumer in consumers)
 
     async def kept(self, stream: Stream) -> int:
@@ -236,14 +251,17 @@ class Bus:
         except NotFoundError:
             return 0
         except (NatsError, APIError) as error:
-            raise translated(error) from error
+            raise self.failed(error) from error
 
     async def kept_subjects(self, stream: Stream, subjects: str) -> list[str]:
         """Return which subjects a stream has messages on, among those that a wildcard names."""
         try:
             info = await self.jetstream.stream_info(stream.name, subjects_filter=subjects)
+        except NotFoundError as error:
+            self.restore.missed(error)
+            return []
         except (NatsError, APIError) as error:
-            raise translated(error) from error
+            raise self.failed(error) from error
         return sorted(info.state.subjects or ())
 
     async def ping(self) -> None:
@@ -251,7 +269,7 @@ class Bus:
         try:
             await self.jetstream.account_info()
         except (NatsError, APIError) as error:
-            raise translated(error) from error
+            raise self.failed(error) from error
 
 
 def _size_of(headers: Mapping[str, str]) -> int:
@@ -296,7 +314,9 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     try:
         _check_size(bus.client)
         await ensure_streams(bus.jetstream, replicas)
-        yield bus
+        bus.restore.add(lambda: create_missing(bus.jetstream, replicas))
+        async with background("restore", bus.restore.create, every=PAUSE):
+            yield bus
     finally:
         await bus.close()
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import IO
 
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 from nats.js.api import ObjectInfo
 from nats.js.errors import BadObjectMetaError, DigestMismatchError, NotFoundError
 from nats.js.object_store import ObjectStore
 
-from libs.bus.errors import ServiceUnavailable, translated
+from libs.bus.bus import Bus
+from libs.bus.errors import ServiceUnavailable
 from libs.runtime.clock import now
 
 BUCKET = "source_files"
@@ -28,19 +28,20 @@ TRANSFER_TIMEOUT = 120.0
 class Files:
     """What was uploaded, until its source is deleted. Raises ServiceUnavailable, and Refused."""
 
-    def __init__(self, jetstream: JetStreamContext, store: ObjectStore) -> None:
-        self._jetstream = jetstream
+    def __init__(self, bus: Bus, store: ObjectStore) -> None:
+        self._bus = bus
+        self._jetstream = bus.jetstream
         self._store = store
 
     async def put(self, name: str, content: IO[bytes]) -> str:
         """Store a file; it is there, synced as every stream is, when this returns its digest."""
-        async with _transfer():
+        async with self._transfer():
             stored = await self._store.put(name, content)  # type: ignore[arg-type]  # it only reads
             return stored.digest or ""
 
     async def get(self, name: str, into: IO[bytes]) -> bool:
         """Write a file's bytes; False when there is none, or only a part of it."""
-        async with _transfer():
+        async with self._transfer():
             try:
                 if not await self._is_whole(name):
                     return False
@@ -57,7 +58,7 @@ class Files:
 
     async def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
-        async with _transfer():
+        async with self._transfer():
             with suppress(NotFoundError):
                 await self._store.delete(name)
             # The library leaves a note that it was there, for ever.
@@ -72,7 +73,7 @@ class Files:
     async def drop_pieces(self, age: timedelta) -> None:
         """Remove what uploads left that began longer ago than this and never came to their end."""
         before = now() - age
-        async with _transfer():
+        async with self._transfer():
             pieces = await self._subjects(f"{PIECES}.>")
         ours = {f"{PIECES}.{info.nuid}" for info in await self._infos()}
         for subject in pieces.keys() - ours:
@@ -80,13 +81,13 @@ class Files:
                 await self._drop_pieces(subject, before)
 
     async def _drop_pieces(self, subject: str, before: datetime) -> None:
-        async with _transfer():
+        async with self._transfer():
             newest = await self._jetstream.get_last_msg(STREAM, subject)
             if newest.time is not None and newest.time < before:
                 await self._jetstream.purge_stream(STREAM, subject=subject)
 
     async def _infos(self) -> list[ObjectInfo]:
-        async with _transfer():
+        async with self._transfer():
             try:
                 return await self._store.list(ignore_deletes=True)
             except NotFoundError:
@@ -96,24 +97,28 @@ class Files:
         info = await self._jetstream.stream_info(STREAM, subjects_filter=subjects)
         return info.state.subjects or {}
 
+    @asynccontextmanager
+    async def _transfer(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(TRANSFER_TIMEOUT):
+                yield
+        except NotFoundError:
+            raise
+        except TimeoutError as error:
+            raise ServiceUnavailable("nats") from error
+        except NatsError as error:
+            raise self._bus.failed(error) from error
+
 
 def _stored_at(info: ObjectInfo) -> datetime:
     return datetime.fromisoformat(info.mtime) if info.mtime else now()
 
 
-@asynccontextmanager
-async def _transfer() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(TRANSFER_TIMEOUT):
-            yield
-    except NotFoundError:
-        raise
-    except TimeoutError as error:
-        raise ServiceUnavailable("nats") from error
-    except NatsError as error:
-        raise translated(error) from error
-
-
-async def open_files(jetstream: JetStreamContext, replicas: int) -> Files:
+async def open_files(bus: Bus, replicas: int) -> Files:
     """Create the store, unless it is there, and return it; safe from several processes."""
-    return Files(jetstream, await jetstream.create_object_store(BUCKET, replicas=replicas))
+
+    async def create() -> ObjectStore:
+        return await bus.jetstream.create_object_store(BUCKET, replicas=replicas)
+
+    bus.restore.add(create)
+    return Files(bus, await create())

@@ -16,6 +16,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import NotFoundError
 
 from libs.runtime.tasks import forever
 
@@ -44,10 +45,12 @@ class Pull:
         ack_wait: float,
         slots: int,
         take: Callable[[Msg], None],
+        missing: Callable[[], None],
     ) -> None:
         self._client = client
         self._jetstream = jetstream
         self._stream = stream
+        self._durable = durable
         self._config = ConsumerConfig(
             durable_name=durable,
             filter_subject=subject,
@@ -58,6 +61,7 @@ class Pull:
         self._requests = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._slots = slots
         self._take = take
+        self._missing = missing
         self._in_hand = 0
         self._asked = 0
         self._refused = False
@@ -66,11 +70,21 @@ class Pull:
         self._asking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Create the consumer if it is not there, and begin."""
-        await self._jetstream.add_consumer(self._stream, self._config)
+        """Create the consumer, or bring it up to date, and begin."""
+        await self._create()
         self._inbox = self._client.new_inbox()
         self._subscription = await self._client.subscribe(self._inbox, cb=self._came)
         self._asking = asyncio.create_task(forever("pull", self._keep_asking, every=0))
+
+    async def create_missing(self) -> None:
+        """Create the consumer if it is not there; another release may have changed it."""
+        try:
+            await self._jetstream.consumer_info(self._stream, self._durable)
+        except NotFoundError:
+            await self._create()
+
+    async def _create(self) -> None:
+        await self._jetstream.add_consumer(self._stream, self._config)
 
     async def stop(self) -> None:
         """Take nothing more; what has come is handed out."""
@@ -105,6 +119,7 @@ class Pull:
         if status != RAN_OUT:
             log.info("pull.refused", durable=self._config.durable_name, status=status)
             self._refused = True
+            self._missing()
 
     async def _keep_asking(self) -> None:
         """Ask when there is room, then wait until that may be the case again."""
@@ -126,7 +141,8 @@ class Pull:
         request = {"batch": batch, "expires": int(EXPIRES * 1e9)}
         try:
             await self._client.publish(self._requests, msgspec.json.encode(request), self._inbox)
-        except NatsError as error:  # such as too much that waits for the connection to come back
+        except (NatsError, OSError) as error:
+            # Such as too much that waits for the connection to come back, or its end in between.
             log.warning("pull.not_asked", durable=self._config.durable_name, error=repr(error))
             self._asked -= batch
             self._refused = True

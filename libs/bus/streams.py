@@ -1,5 +1,7 @@
 """Creates the JetStream streams that libs/contracts names."""
 
+from contextlib import suppress
+
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import BadRequestError
@@ -15,6 +17,13 @@ async def ensure_streams(jetstream: JetStreamContext, replicas: int) -> None:
             await jetstream.add_stream(config)
         except BadRequestError:  # it exists with another configuration, such as an older release's
             await jetstream.update_stream(config)
+
+
+async def create_missing(jetstream: JetStreamContext, replicas: int) -> None:
+    """Create what is missing; what exists stays as it is, another release may have changed it."""
+    for stream in STREAMS:
+        with suppress(BadRequestError):
+            await jetstream.add_stream(_config(stream, replicas))
 
 
 def _config(stream: Stream, replicas: int) -> StreamConfig:

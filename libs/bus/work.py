@@ -110,6 +110,7 @@ def work(
         ack_wait=ACK_WAIT,
         slots=slots,
         take=lambda message: bus.run(work_on(message)),
+        missing=bus.restore.soon,
     )
     bus.add(pull)
 
@@ -176,9 +177,8 @@ class _Policy:
             # A message that kills its worker never raises: the count is what ends it.
             if attempt > self._max_attempts:
                 await self._end(message, delivered, "too many deliveries")
-            else:
-                await self._patiently(self._handler, message, delivered)
-                await message.ack()
+                return
+            await self._patiently(self._handler, message, delivered)
         except RetryLater as later:
             await message.nak(delay=later.delay)
         except (Refused, TooOld) as error:  # it would end like this each time
@@ -190,6 +190,9 @@ class _Policy:
                 await self._end(message, delivered, repr(error))
             else:
                 await message.nak(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
+        else:
+            # Not above: what was handled is no failure when NATS is away. It comes again.
+            await message.ack()
 
     async def _patiently(
         self, handler: Handler[Any], message: Msg, delivered: Delivered[Any]
@@ -246,6 +249,7 @@ class _Policy:
         try:
             await self._bus.jetstream.publish(subjects.dead(subject), data, headers=headers)
         except NatsError as error:
+            self._bus.restore.missed(error)
             if not is_permanent(error):
                 raise  # it comes again
             log.error("work.not_buried", subject=subject, error=str(error))

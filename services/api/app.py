@@ -31,6 +31,8 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
+from services.api.store.questions import Questions
+from services.api.unanswered import Unanswered
 from services.api.web import build
 
 log = structlog.get_logger()
@@ -88,8 +90,15 @@ async def _application(
         conversations,
         timeout=settings.conversation_idle_seconds,
     )
+    unanswered = Unanswered(
+        bus,
+        conversations,
+        Questions(database, conversations),
+        patience=settings.unanswered_after,
+    )
     async with (
         background("idle", idle.sweep_all, every=settings.conversation_sweep_interval),
+        background("unanswered", unanswered.sweep_all, every=settings.unanswered_sweep_interval),
         background("key_usage", usage.write, every=settings.key_usage_interval),
         background("admission", admission.look, every=LOOK_EVERY),
         background("deleted_agents", partial(deleted.sweep, forgetting.forget), every=SWEEP_EVERY),
@@ -97,7 +106,7 @@ async def _application(
         yield build(
             settings=settings,
             bus=bus,
-            files=await open_files(bus.jetstream, settings.nats_replicas),
+            files=await open_files(bus, settings.nats_replicas),
             directory=directory,
             usage=usage,
             replies=replies,

@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from libs.bus.bus import Bus
+from libs.bus.outcomes import settle
 from libs.contracts import subjects
 from libs.contracts.chat import CANCELLED, ChatCancelled
 from libs.contracts.events import MessageSent, outcome_id
@@ -48,8 +49,8 @@ class Cancelling:
                 await self._replies.catch_up(message_id, answer)
         if answer.end is None:
             log.info("cancel.no_worker", message_id=message_id)
-            await self._bus.emit(_outcome(question, message_id, account_id, answer))
-            await self._replies.catch_up(message_id, answer)
+            ended = await settle(self._bus, _outcome(question, message_id, account_id, answer))
+            await self._conversations.record(ended)
         stored = await self._conversations.message(message_id)
         if stored is None:
             raise RuntimeError(f"{message_id} has an outcome that is not stored")

@@ -18,7 +18,6 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from libs.bus.bus import CALL_TIMEOUT, Bus
-from libs.bus.errors import translated
 from libs.contracts import subjects
 from libs.contracts.accounts import Account, Plan
 
@@ -188,7 +187,7 @@ class RateLimiter:
                 counter, b"", headers={"Nats-Incr": "1"}, timeout=CALL_TIMEOUT
             )
         except (NatsError, APIError) as error:
-            raise translated(error) from error
+            raise self._bus.failed(error) from error
         window = limit.window(now, int(ack.val or 0))
         if window.exceeded:
             self._used_up[counter] = window.used

@@ -1,14 +1,15 @@
 """From the bus to the open answers of this process.
 
 All replies for this edge come in on one subscription and are handed to whoever waits for that
-message. What got lost (a reconnect, a restart of NATS) is read back from the reply stream, and when
-that is gone too, the outcome on the event log ends the answer.
+message. What got lost (a reconnect, a restart of NATS) is read back from the reply stream. When
+that is gone, as after each restart of a NATS server that runs alone, the outcome ends the answer:
+the stored one, or else the one on the event log. Failing to read frames keeps from neither.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
@@ -27,6 +28,9 @@ from services.api.answer import Answer, ClientEvent, MissedFrames
 from services.api.store.conversations import Conversations
 
 log = structlog.get_logger()
+
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks for lost replies of one answer, at least."""
 
 
 class Inbox:
@@ -117,6 +121,7 @@ class Replies:
     ) -> AsyncIterator[list[ClientEvent]]:
         """Yield what to tell the client, in batches, until the answer has ended or time is up."""
         deadline = time.monotonic() + self._timeout
+        look_again = 0.0
         while answer.end is None and time.monotonic() < deadline:
             events: list[ClientEvent] = []
             try:
@@ -124,31 +129,48 @@ class Replies:
                 while answer.end is None and (reply := inbox.next_at_once()):
                     events += answer.take(reply)
             except MissedFrames:
-                events += await self.catch_up(message_id, answer)
+                # Every frame behind one that is gone for ever shows the gap again.
+                if time.monotonic() >= look_again:
+                    events += await self.catch_up(message_id, answer)
+                    look_again = time.monotonic() + LOOK_INTERVAL
             if events:
                 yield events
 
     async def catch_up(self, message_id: str, answer: Answer) -> list[ClientEvent]:
-        """Find what was missed, in the reply stream or on the event log."""
-        events: list[ClientEvent] = []
-        try:
-            for reply in await self._read_back(message_id):
-                events += answer.take(reply)
-            if answer.end is None and (outcome := await self._bus.outcome(message_id)):
-                await self._conversations.record(outcome)  # an end is announced when it is stored
-                events += answer.take(outcome)
-                await self._conversations.take_back(outcome.agent_id)
-        except (BusError, NatsError, APIError, MongoUnavailable, MissedFrames) as error:
-            log.warning("replies.not_recovered", message_id=message_id, error=repr(error))
+        """Find what was missed: in the reply stream, and how the answer ended wherever that is."""
+        events = await self._read_back(message_id, answer)
+        if answer.end is None:
+            events += await self._look_for_end(message_id, answer)
         return events
 
-    async def _read_back(self, message_id: str) -> list[AnyReply]:
-        """Return the replies that the stream keeps, in order; usually all of one edge."""
+    async def _read_back(self, message_id: str, answer: Answer) -> list[ClientEvent]:
+        """Take the replies that the stream keeps, in order; usually all of one edge."""
+        events: list[ClientEvent] = []
         everywhere = subjects.chat_reply("*", message_id)
-        # With a wildcard NATS would look through all replies that it keeps, from the first on.
-        exact = await self._bus.kept_subjects(subjects.REPLIES, everywhere)
-        kept = [stored for subject in exact async for stored in self._kept(subject)]
-        return [self._decoder.decode(data) for _, data in sorted(kept)]
+        try:
+            # With a wildcard NATS would look through all replies that it keeps, from the first on.
+            exact = await self._bus.kept_subjects(subjects.REPLIES, everywhere)
+            kept = [stored for subject in exact async for stored in self._kept(subject)]
+        except (BusError, NatsError, APIError) as error:
+            log.warning("replies.not_read_back", message_id=message_id, error=_why(error))
+            return events
+        for _, data in sorted(kept):
+            # Frames may be gone from the stream, or of another release; the end may follow.
+            with suppress(MissedFrames, msgspec.MsgspecError):
+                events += answer.take(self._decoder.decode(data))
+        return events
+
+    async def _look_for_end(self, message_id: str, answer: Answer) -> list[ClientEvent]:
+        """Take the end that is stored; else the one on the event log, which is stored first."""
+        try:
+            outcome = await self._conversations.outcome(message_id)
+            if outcome is None and (outcome := await self._bus.outcome(message_id)):
+                await self._conversations.record(outcome)
+                await self._conversations.take_back(outcome.agent_id)
+        except (BusError, MongoUnavailable) as error:
+            log.warning("replies.end_not_found", message_id=message_id, error=_why(error))
+            return []
+        return answer.take(outcome) if outcome else []
 
     async def _kept(self, subject: str) -> AsyncIterator[tuple[int, bytes]]:
         sequence = 0
@@ -161,3 +183,7 @@ class Replies:
                 return
             sequence = stored.seq or sequence + 1
             yield sequence, stored.data or b""
+
+
+def _why(error: Exception) -> str:
+    return repr(error.__cause__ or error)

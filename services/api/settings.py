@@ -81,6 +81,15 @@ class ApiSettings(Settings):
     conversation_sweep_interval: float = Field(
         60.0, gt=0, description="Seconds between two searches for conversations that have ended"
     )
+    unanswered_after: float = Field(
+        1200.0,
+        gt=0,
+        description="Seconds after which a message without a stored answer gets its outcome from "
+        "the event log, or fails; longer than HOLD_TTL, which fails it before",
+    )
+    unanswered_sweep_interval: float = Field(
+        60.0, gt=0, description="Seconds between two searches for messages without an answer"
+    )
     client_timeout: float = Field(
         60.0,
         gt=0,

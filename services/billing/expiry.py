@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from libs.bus.bus import Bus
+from libs.bus.outcomes import settle
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.clock import now
 from services.billing.handlers import settle_sent
@@ -60,14 +61,11 @@ async def end(bus: Bus, ledger: Ledger, hold: OpenHold) -> None:
         code="timeout",
         message="No answer could be produced in time.",
     )
-    if await bus.emit(failed):
-        log.warning("holds.expired", message_id=hold.message_id)
-        return
-    # The hold was written after its outcome was handled: an edge that gave up on a slow call.
-    match await bus.outcome(hold.message_id):
+    # An outcome that was there before the hold: an edge gave up on a slow call. Or one that billing
+    # never got. Or the new one: billing hears of it, too, and handles it once.
+    match await settle(bus, failed):
         case MessageSent() as sent:
             await settle_sent(ledger, sent)
         case MessageFailed():
+            log.warning("holds.expired", message_id=hold.message_id)
             await ledger.refund(hold.account_id, hold.message_id)
-        case None:
-            pass  # the log takes it at a later sweep, when its window has passed

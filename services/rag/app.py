@@ -47,7 +47,7 @@ async def run() -> AsyncIterator[None]:
         await store.create_indexes()
         pages, states = Pages(database), SiteStates(database)
         await pages.create_indexes()
-        files = await open_files(bus.jetstream, settings.nats_replicas)
+        files = await open_files(bus, settings.nats_replicas)
         sources = Sources(store, index, files, pages, bus, most_pages=settings.max_site_pages)
         register(
             bus,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
+from nats.aio.msg import Msg
 
 from libs.bus.bus import Bus
 from libs.contracts import subjects
@@ -135,3 +136,70 @@ async def test_many_silent_answers_cost_nats_little(bus: Bus, replies: Replies) 
     async with asyncio.timeout(10):
         for _ in range(1_000):
             assert await replies.catch_up("msg_waiting", Answer()) == []
+
+
+async def test_an_answer_ends_when_its_reply_stream_is_gone(bus: Bus, replies: Replies) -> None:
+    """A NATS server that was killed has no memory stream any more: that is no outage to wait for.
+
+    The outcome was announced while this edge was away, as by another one that recorded it.
+    """
+    await bus.jetstream.delete_stream(subjects.REPLIES.name)
+    await bus.emit(SENT)
+    answer = Answer()
+    await replies.catch_up("msg_1", answer)
+    assert isinstance(answer.end, Finished)
+
+
+async def test_the_stored_end_is_enough(replies: Replies, database: Database) -> None:
+    """The event log keeps an outcome for days, the conversation for ever."""
+    await Conversations(database).record(SENT)
+    events = await followed(replies)
+    assert told(events) == "We are open."
+
+
+async def test_a_gap_in_the_stream_hides_no_end(bus: Bus, replies: Replies) -> None:
+    """The stream was new when the answer was half told: what it kept begins in the middle."""
+    subject = subjects.chat_reply("edge_other", "msg_1")
+    for reply in (FRAMES[2], SENT):
+        await bus.jetstream.publish(subject, encode(reply))
+    assert told(await followed(replies)) == "We are open."
+
+
+async def test_a_gap_in_the_stream_hides_no_outcome(bus: Bus, replies: Replies) -> None:
+    """The same, and the end was told to nobody."""
+    await bus.jetstream.publish(subjects.chat_reply("edge_other", "msg_1"), encode(FRAMES[2]))
+    await bus.emit(SENT)
+    assert told(await followed(replies)) == "We are open."
+
+
+async def test_a_frame_that_nobody_can_read_hides_no_end(bus: Bus, replies: Replies) -> None:
+    """Such as one of a newer release while an older edge still runs."""
+    await bus.jetstream.publish(subjects.chat_reply("edge_other", "msg_1"), b'{"type":"new"}')
+    await bus.emit(SENT)
+    assert told(await followed(replies)) == "We are open."
+
+
+async def test_a_gap_that_nothing_fills_is_looked_up_now_and_then(
+    bus: Bus, replies: Replies
+) -> None:
+    """Each frame behind it shows the gap again; NATS is not asked for each of them."""
+    looks = 0
+
+    async def count(_: Msg) -> None:
+        nonlocal looks
+        looks += 1
+
+    info = f"$JS.API.STREAM.INFO.{subjects.REPLIES.name}"
+    await bus.client.subscribe(info, cb=count)
+    inbox = replies.expect("msg_1")
+
+    async def first_batch() -> list[ClientEvent]:
+        return await anext(aiter(replies.follow("msg_1", inbox, Answer())))
+
+    following = asyncio.create_task(first_batch())
+    for number in range(500):
+        inbox.put(TextFrame(attempt=1, seq=number + 5, text="lost"))
+        await asyncio.sleep(0)
+    inbox.put(SENT)
+    assert isinstance((await following)[-1], Finished)
+    assert 1 <= looks <= 20

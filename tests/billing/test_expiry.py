@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from libs.bus.bus import Bus
+from libs.contracts import subjects
 from libs.contracts.billing import Hold
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.mongo import Database
@@ -73,3 +74,26 @@ async def test_young_holds_are_left_alone(database: Database) -> None:
     ledger, _ = await held(database)
     moment = datetime.now(UTC) - timedelta(seconds=60)
     assert [h async for h in ledger.holds_before(moment, moment)] == []
+
+
+async def test_an_outcome_that_the_log_has_lost_holds_no_credits(
+    bus: Bus, database: Database
+) -> None:
+    """The log refuses the failure as a second outcome, and has no first one."""
+    ledger, hold = await held(database)
+    first = MessageFailed(
+        event_id=outcome_id(hold.message_id),
+        account_id=hold.account_id,
+        agent_id=hold.agent_id,
+        at=datetime.now(UTC),
+        message_id=hold.message_id,
+        conversation_id="conv_1",
+        code="internal_error",
+        message="",
+    )
+    await bus.emit(first)
+    await bus.jetstream.purge_stream(subjects.EVENTS.name)
+    await end(bus, ledger, await only_hold(ledger))
+    assert isinstance(await bus.outcome(hold.message_id), MessageFailed)
+    balance = await ledger.balance(hold.account_id)
+    assert (balance.balance, balance.held) == (10, 0)

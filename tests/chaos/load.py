@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 
 import httpx
 
@@ -20,7 +19,7 @@ TWICE = 0.2
 
 
 class Load:
-    """Sends messages until it is told to stop. `said` has all of them."""
+    """Sends messages while something goes on. `said` has all of them."""
 
     def __init__(
         self, http: httpx.AsyncClient, urls: list[str], key: str, agents: list[str], seed: int
@@ -31,11 +30,10 @@ class Load:
         self._conversations: list[tuple[str, str]] = []
         self.said: list[Said] = []
 
-    async def run(self, seconds: float, rate: float) -> None:
-        """Begin `rate` messages a second for so long; return when all have ended."""
-        until = time.monotonic() + seconds
+    async def run(self, meanwhile: asyncio.Task[None], rate: float) -> None:
+        """Begin `rate` messages a second until that is done; return when all have ended."""
         async with asyncio.TaskGroup() as group:
-            while time.monotonic() < until:
+            while not meanwhile.done():
                 for said in self._next():
                     self.said.append(said)
                     group.create_task(self._say(said))

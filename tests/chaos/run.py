@@ -4,9 +4,11 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -27,6 +29,8 @@ LIMITS: dict[str, Any] = {
     # Expired holds are part of the audit, so they must not take a quarter of an hour.
     "HOLD_TTL": "75",
     "HOLD_SWEEP_INTERVAL": "5",
+    "UNANSWERED_AFTER": "100",
+    "UNANSWERED_SWEEP_INTERVAL": "5",
     "LLM_TOKEN_TIMEOUT": "5",
     "LLM_FIRST_TOKEN_TIMEOUT": "10",
     "WEBHOOK_RETRY_DELAYS": "0.5,1,2,4,4,4,4,4,4,4,4",
@@ -46,13 +50,24 @@ class Options:
     directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="chaos-")))
 
 
+class Breaks(Protocol):
+    """What broke things: how often it did what, and how many processes it killed."""
+
+    done: Counter[str]
+
+    @property
+    def kills(self) -> int:
+        """How many processes were killed -9."""
+        ...
+
+
 @dataclass
 class Result:
     """What came of it."""
 
     options: Options
     said: list[Said]
-    faults: Faults
+    faults: Breaks
     audit: Audit
     settled: float
 
@@ -68,6 +83,7 @@ class Result:
             f"clients: {len(self.said)} messages: {_counted(ends)}; errors: {_counted(codes)}",
             f"streams: resumed {sum(said.resumed for said in self.said)} times",
             f"takeovers that said something else: {sum(said.resets for said in self.said)}",
+            f"slowest end: {max((said.seconds for said in self.said), default=0.0):.1f} s",
             f"first text: p50 {_quantile(waits, 0.5):.2f} s, p99 {_quantile(waits, 0.99):.2f} s",
             f"stored: {_counted(stored)}; settled after {self.settled:.0f} s",
             f"webhooks: {self.audit.delivered} requests",
@@ -77,8 +93,33 @@ class Result:
         return "\n".join(lines)
 
 
+@dataclass
+class World:
+    """A running system, its surroundings, and who talks to it."""
+
+    options: Options
+    stack: Stack
+    model: FakeOpenAI
+    receiver: Receiver
+    bus: Bus
+    key: str
+    agents: list[str]
+    secrets: dict[str, str]
+
+
 async def run(options: Options) -> Result:
     """Run the load and the faults, let everything settle, audit it."""
+    async with world(options) as around:
+        hooks = list(around.secrets)
+        faults = Faults(around.stack, around.model, around.receiver, hooks, options.seed)
+        await faults.duplicate(around.bus)
+        breaking = faults.run(options.seconds, options.interval)
+        return await outcome(around, faults, breaking)
+
+
+@asynccontextmanager
+async def world(options: Options) -> AsyncIterator[World]:
+    """Start everything, with an account and two agents."""
     async with (
         FakeOpenAI() as model,
         running_receiver() as receiver,
@@ -91,32 +132,30 @@ async def run(options: Options) -> Result:
         ) as stack,
         open_bus(stack.nats_url, "chaos") as bus,
     ):
-        return await _run(options, stack, model, receiver, bus)
-
-
-async def _run(
-    options: Options, stack: Stack, model: FakeOpenAI, receiver: Receiver, bus: Bus
-) -> Result:
-    key = await stack.account(credits=CREDITS)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=2), limits=limits) as http:
+        key = await stack.account(credits=CREDITS)
         async with httpx.AsyncClient(base_url=stack.url, timeout=60) as calm:
             agents, secrets = await _prepared(Client(calm, key), receiver)
-        load = Load(http, stack.urls, key, agents, options.seed)
-        faults = Faults(stack, model, receiver, list(secrets), options.seed)
-        await faults.duplicate(bus)
-        breaking = asyncio.create_task(faults.run(options.seconds, options.interval))
-        await load.run(options.seconds, options.rate)
-        await breaking
+        yield World(options, stack, model, receiver, bus, key, agents, secrets)
+
+
+async def outcome(around: World, breaks: Breaks, breaking: Coroutine[Any, Any, None]) -> Result:
+    """Have clients talk while things break, then look until all has settled, or for SETTLE."""
+    options, stack = around.options, around.stack
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=2), limits=limits) as http:
+        load = Load(http, stack.urls, around.key, around.agents, options.seed)
+        running_breaks = asyncio.create_task(breaking)
+        await load.run(running_breaks, options.rate)
+        await running_breaks
     await stack.ready()
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as calm:
         began = time.monotonic()
         while True:
-            audit = Audit(Client(calm, key), bus, load.said, CREDITS)
-            await audit.run(agents, receiver, secrets)
+            audit = Audit(Client(calm, around.key), around.bus, load.said, CREDITS)
+            await audit.run(around.agents, around.receiver, around.secrets)
             settled = time.monotonic() - began
             if not audit.violations or settled > SETTLE:
-                return Result(options, load.said, faults, audit, settled)
+                return Result(options, load.said, breaks, audit, settled)
             await asyncio.sleep(2)
 
 

@@ -70,4 +70,4 @@ async def worker(bus: Bus, database: Database, tmp_path: Path) -> AsyncIterator[
     await SourceStore(database).create_indexes()
     opening = open_embedded_index(tmp_path, collection="c", dimensions=2, flush_seconds=60)
     async with opening as index:
-        yield Worker(bus, await open_files(bus.jetstream, 1), database, index)
+        yield Worker(bus, await open_files(bus, 1), database, index)

@@ -44,13 +44,13 @@ async def store_file(bus: Bus, source: CreateSource) -> None:
     """Put the file of a source into the store, as the edge does."""
     if source.file is not None:
         rows = next(n for n in range(100) if len(content_of(n)) == source.file.size)
-        files = await open_files(bus.jetstream, 1)
+        files = await open_files(bus, 1)
         await files.put(source.source_id, io.BytesIO(content_of(rows)))
 
 
 async def has_file(bus: Bus, source_id: str) -> bool:
     """Tell whether the store has the file of a source."""
-    return await (await open_files(bus.jetstream, 1)).get(source_id, io.BytesIO())
+    return await (await open_files(bus, 1)).get(source_id, io.BytesIO())
 
 
 async def test_a_file_goes_with_its_source(rag: Rag) -> None:
