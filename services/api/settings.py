@@ -102,6 +102,16 @@ class ApiSettings(Settings):
     address_requests_per_minute: int = Field(
         100, ge=1, description="The same for all visitors together that share an address"
     )
+    publishable_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Share of an account's requests a minute and a day that its publishable keys "
+        "may use up, all together: visitors can't lock its servers out",
+    )
+    creations_per_hour: int = Field(
+        1_000, ge=1, description="Agents, keys and webhooks that an account may make in an hour"
+    )
     trusted_proxies: str = Field(
         "127.0.0.1",
         description="Proxies whose X-Forwarded-For is believed: addresses, networks, or *",

@@ -31,6 +31,7 @@ from services.api.admission import Admission
 from services.api.auth import Authentication
 from services.api.cache import Directory
 from services.api.cancel import Cancelling
+from services.api.creations import Creations
 from services.api.docs_page import assets_router, document_errors, openapi_config
 from services.api.errors import respond
 from services.api.grounding import Grounding
@@ -107,6 +108,7 @@ def build(
     acceptance = Acceptance(bus, replies, conversations, grounding, settings)
     cancelling = Cancelling(bus, replies, conversations, stopping)
     relay = Relay(replies, acceptance, cancelling, heartbeat=settings.heartbeat_interval)
+    limiter = RateLimiter(bus)
     given = {
         "settings": settings,
         "bus": bus,
@@ -114,6 +116,7 @@ def build(
         "directory": directory,
         "agents": agents,
         "keys": keys,
+        "creations": Creations(limiter, settings.creations_per_hour),
         "conversations": conversations,
         "sending": chat.Sending(
             settings=settings,
@@ -131,7 +134,7 @@ def build(
     authentication = DefineMiddleware(
         Authentication,
         directory=directory,
-        limiter=RateLimiter(bus),
+        limiter=limiter,
         usage=usage,
         settings=settings,
     )

@@ -8,7 +8,7 @@ import httpx
 from libs.bus.bus import Bus, open_bus
 from libs.egress.resolve import Resolver
 from libs.egress.safe_transport import open_client
-from libs.egress.safe_url import Allowed, anything, public_or_in
+from libs.egress.safe_url import Allowed, any_of, is_loopback, public_or_in
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from services.webhooks.agents import Agents
@@ -96,9 +96,10 @@ async def _react(
 
 
 def _allowed(settings: WebhooksSettings) -> Allowed:
+    public_or_own = public_or_in(settings.webhook_allowed_networks)
     if settings.webhooks_allow_private:
-        return anything
-    return public_or_in(settings.webhook_allowed_networks)
+        return any_of(public_or_own, is_loopback)
+    return public_or_own
 
 
 def _lanes(settings: WebhooksSettings) -> Lanes:

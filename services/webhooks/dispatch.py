@@ -4,6 +4,7 @@ See docs/decisions/webhooks-attempts.md for why a retry is a message of its own.
 """
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -121,11 +122,25 @@ class Dispatcher:
         _log_attempt(delivery, outcome)
         plan = self._plan(delivery, outcome)
         attempt = _attempt(delivery, outcome, plan.next_attempt_at)
-        # Until it is kept: what goes back to the queue during an outage would be sent again.
-        async for keeping in retry_context(on=OUTAGES, attempts=None, timeout=None, wait_max=3.0):
-            with keeping:
-                await self._keep(endpoint, delivery, outcome, plan)
-                await self._log.note(Entry(delivery, plan.status, attempt, plan.next_attempt_at))
+        entry = Entry(delivery, plan.status, attempt, plan.next_attempt_at)
+        # What goes back to the queue would be sent again, so it is kept, however long that takes;
+        # what can't be kept at all is the operator's, and not the queue's to repeat.
+        await self._surely(lambda: self._queue_next(delivery, plan, outcome), "webhook.not_queued")
+        await self._surely(
+            lambda: self._tell_health(endpoint, delivery, outcome), "webhook.health_not_known"
+        )
+        await self._surely(lambda: self._log.note(entry), "webhook.not_logged")
+
+    async def _surely(self, step: Callable[[], Awaitable[None]], otherwise: str) -> None:
+        """Take a step, through outages; what stands in its way for good is only logged."""
+        try:
+            async for taking in retry_context(
+                on=OUTAGES, attempts=None, timeout=None, wait_max=3.0
+            ):
+                with taking:
+                    await step()
+        except Exception:
+            log.exception(otherwise)
 
     def _plan(self, delivery: Delivery, outcome: Outcome) -> _Plan:
         if outcome.delivered:
@@ -143,12 +158,16 @@ class Dispatcher:
             return _Plan("failed")
         return _Plan("retrying", now() + timedelta(seconds=delay))
 
-    async def _keep(
-        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome, plan: _Plan
-    ) -> None:
-        """Do what the plan says; again, it changes nothing."""
+    async def _queue_next(self, delivery: Delivery, plan: _Plan, outcome: Outcome) -> None:
+        """Queue the next attempt; after the last one a dead letter. Again, it changes nothing."""
         if plan.next_attempt_at is not None:
             await self._retry(delivery, plan.next_attempt_at)
+        elif plan.status == "failed" and not (delivery.test or outcome.gone):
+            await self._give_up(delivery)
+
+    async def _tell_health(
+        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome
+    ) -> None:
         if delivery.test:
             return
         if outcome.delivered:
@@ -157,8 +176,6 @@ class Dispatcher:
             await self._health.disable(endpoint, "gone")
         else:
             await self._health.failed(endpoint, delivery.attempt)
-            if plan.status == "failed":
-                await self._give_up(delivery)
 
     async def _retry(self, delivery: Delivery, not_before: datetime) -> None:
         await queue(

@@ -25,7 +25,8 @@ class WebhooksSettings(Settings):
 
     webhooks_allow_private: bool = Field(
         False,
-        description="For development: also http, and private and loopback addresses, as targets",
+        description="For development: also http, and loopback addresses, as targets. Other private "
+        "addresses need WEBHOOK_ALLOWED_NETWORKS all the same",
     )
     webhook_retry_delays: Annotated[tuple[NonNegativeFloat, ...], NoDecode] = Field(
         (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR),

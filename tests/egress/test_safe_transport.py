@@ -10,7 +10,7 @@ import trustme
 
 from libs.egress.resolve import ResolveError, Resolver
 from libs.egress.safe_transport import UnsafeAddress, open_client
-from libs.egress.safe_url import anything, is_public, public_or_in
+from libs.egress.safe_url import any_of, is_loopback, is_public, public_or_in
 from tests.fakes.webhook_receiver import Receiver, running_receiver
 
 REFUSED_URLS = [
@@ -171,7 +171,7 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer(
 ) -> None:
     """A name with several addresses is reachable while one of them is."""
     resolver = Rebinding(["127.0.0.2", "127.0.0.1"])
-    async with open_client(resolver, allowed=anything, connect_timeout=2.0) as client:
+    async with open_client(resolver, allowed=is_loopback, connect_timeout=2.0) as client:
         answer = await client.post(receiver.url("/hook").replace("127.0.0.1", "two.example"))
     assert answer.status_code == 200
 
@@ -187,7 +187,7 @@ async def test_tls_is_checked_against_the_name_not_the_address() -> None:
         running_receiver(server) as receiver,
         open_client(
             Rebinding(["127.0.0.1"], ["127.0.0.1"]),
-            allowed=anything,
+            allowed=is_loopback,
             connect_timeout=5.0,
             tls=trusting,
         ) as client,
@@ -222,3 +222,53 @@ def test_an_operators_own_networks_are_let_through(address: str, allowed: bool) 
     """Beside the internet, and nothing else."""
     rule = public_or_in([ip_network("10.1.0.0/16"), ip_network("fd00::/64")])
     assert rule(address) is allowed
+
+
+DEVELOPMENT = any_of(is_public, is_loopback)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.255.255.254", "::1", *PUBLIC])
+def test_development_reaches_this_machine(address: str) -> None:
+    """And the internet, as ever."""
+    assert DEVELOPMENT(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",  # noqa: S104 - nobody listens there
+        "::",
+        "10.0.0.1",
+        "172.17.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "169.254.0.1",
+        "169.254.169.254",
+        "192.0.0.192",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fe80::a9fe:a9fe",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::",
+        "2002:a9fe:a9fe::",
+        "2001:0:7f00:1::",
+    ],
+)
+def test_development_reaches_nothing_else(address: str) -> None:
+    """What is private, in any form, has to be named by the operator."""
+    assert not DEVELOPMENT(address)
