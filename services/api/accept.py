@@ -125,7 +125,7 @@ class Acceptance:
         try:
             thread, held = await self._prepare(caller, agent, turn, finding)
             request = self._request(caller, agent, question, thread, turn, held)
-            inbox = self._replies.expect(turn.message_id)
+            inbox = self._replies.expect(turn.message_id, caller.account.id)
             with also_answering(turn.headers):
                 await self._let_in(request, thread, question, grounding)
         finally:

@@ -63,7 +63,7 @@ class Sending:
         """Let a message in. Raises what its steps raise."""
         question = check(body, self.settings)
         agent = await find_agent(self.directory, caller, agent_id)
-        self.admission.admit()
+        self.admission.admit(caller.account.id)
         if key is None:
             return await self.acceptance.accept(caller, agent, question)
         return await self.idempotency.accept(caller, agent, question, key, wait=body.stream)

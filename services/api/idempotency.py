@@ -45,6 +45,7 @@ DIFFERENT_DIGITS = 6
 class Repeated:
     """A message that was sent before; `outcome` is how it ended, None while it has not."""
 
+    account_id: str
     turn: Turn
     outcome: Outcome | None
 
@@ -81,7 +82,7 @@ class Idempotency:
                 if ours is None and known.body != fresh.body:
                     raise KeyReused
                 if ours is None and (outcome or (known.accepted and wait)):
-                    return Repeated(_turn(caller, known, key), outcome)
+                    return Repeated(caller.account.id, _turn(caller, known, key), outcome)
             if not wait:
                 accepted = known is not None and known.accepted
                 with also_answering(

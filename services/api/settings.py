@@ -50,10 +50,22 @@ class ApiSettings(Settings):
     origins_per_key: int = Field(50, ge=1, description="Most allowed origins of a publishable key")
 
     max_open_answers: int = Field(
-        2_000, ge=1, description="Most answers that one process has open; one more is a 503"
+        4_000, ge=1, description="Most answers that one process has open; one more is a 503"
+    )
+    answers_per_account: int = Field(
+        2_000, ge=1, description="Of these, most of one account: the others find room"
     )
     max_waiting_questions: int = Field(
-        2_000, ge=1, description="Questions in line for the workers at which a new one is a 503"
+        4_000, ge=1, description="Questions in line for the workers at which a new one is a 503"
+    )
+    waiting_per_account: int = Field(
+        2_000, ge=1, description="Of these, most that one process has put there for one account"
+    )
+    uploads_per_account: int = Field(
+        4, ge=1, description="Files of one account that one process takes in at the same time"
+    )
+    readiness_seconds: float = Field(
+        0.5, ge=0, description="Seconds that one answer of /readyz is given to all who ask"
     )
     max_grounding_ahead: int = Field(
         16,

@@ -1,6 +1,7 @@
 """The Litestar application: routes, what they are given, errors, limits, documentation."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,7 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
+from services.api.uploads import UploadShare
 
 ROUTES = (
     chat.send_message,
@@ -129,7 +131,7 @@ def build(
         "admission": admission,
         "cancelling": cancelling,
         "relay": relay,
-        "checks": checks,
+        "probes": health.Probes(bus, checks, settings.readiness_seconds),
     }
     authentication = DefineMiddleware(
         Authentication,
@@ -150,10 +152,14 @@ def build(
         ],
         request_max_body_size=settings.max_source_bytes,
     )
+    uploads = DefineMiddleware(
+        UploadShare, each=settings.uploads_per_account, under_way=Counter[str]()
+    )
     largest = Router(
         path="/",
         route_handlers=[sources.upload_file, sources.replace_file],
         request_max_body_size=settings.max_upload_bytes,
+        middleware=[uploads],
     )
     app = Litestar(
         route_handlers=[*ROUTES, larger, largest, assets_router()],

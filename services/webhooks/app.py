@@ -41,7 +41,7 @@ async def run() -> AsyncIterator[None]:
     lanes = _lanes(settings)
     allowed = _allowed(settings)
     # The bus is opened last: it finishes what is running before the things below it close.
-    with closing(Resolver()) as resolver:
+    with closing(_resolver(settings)) as resolver:
         async with (
             open_mongo(settings.mongo_url, settings.mongo_database) as database,
             open_client(
@@ -102,10 +102,16 @@ def _allowed(settings: WebhooksSettings) -> Allowed:
     return public_or_own
 
 
+def _resolver(settings: WebhooksSettings) -> Resolver:
+    return Resolver(settings.webhook_lookups, settings.webhook_lookups_per_account)
+
+
 def _lanes(settings: WebhooksSettings) -> Lanes:
     return Lanes(
         each=settings.webhook_endpoint_concurrency,
         waiting_each=settings.webhook_endpoint_waiting,
         at_once=settings.webhook_concurrency,
         waiting=settings.webhook_waiting,
+        of_account=settings.webhook_account_concurrency,
+        waiting_of_account=settings.webhook_account_waiting,
     )

@@ -16,6 +16,7 @@ from libs.bus.bus import Bus
 from libs.bus.work import OUTAGES, Delivered, RetryLater
 from libs.contracts import subjects
 from libs.contracts.webhooks import Attempt, Delivery, DeliveryStatus
+from libs.egress.resolve import looking_up_for
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from services.webhooks.deliver import Outcome, Sender
@@ -71,12 +72,13 @@ class Dispatcher:
         _wait_until(delivery.not_before)
         came_before = delivered.attempt > 1 or delivery.attempt > 1 or bool(delivery.replay_id)
         try:
-            async with self._lanes.turn(delivery.endpoint_id) as lane:
+            async with self._lanes.turn(delivery.endpoint_id, _whose(delivery)) as lane:
                 # Looked up now, after the wait: it may have been deleted or paused meanwhile.
                 endpoint = await self._receiver(delivery, came_before=came_before)
                 if endpoint is None:
                     return
-                outcome = await self._sender.attempt(endpoint, delivery)
+                with looking_up_for(endpoint.account_id):
+                    outcome = await self._sender.attempt(endpoint, delivery)
                 if outcome.timed_out:
                     lane.timed_out()
                 else:
@@ -201,6 +203,11 @@ def _with_id(delivery: Delivery) -> Delivery:
         return delivery
     named = delivery_id(delivery.webhook_id, delivery.endpoint_id, now())
     return msgspec.structs.replace(delivery, delivery_id=named)
+
+
+def _whose(delivery: Delivery) -> str:
+    """Return whose places a delivery takes; an older release did not say which account's."""
+    return delivery.account_id or delivery.agent_id
 
 
 def _wait_until(not_before: datetime | None) -> None:

@@ -10,7 +10,7 @@ from libs.bus.errors import FaultError
 from libs.contracts import subjects, webhooks
 from libs.contracts.accounts import CacheInvalidated
 from libs.contracts.calls import Done
-from libs.egress.resolve import ResolveError, Resolver
+from libs.egress.resolve import ResolveError, Resolver, looking_up_for
 from libs.egress.safe_url import Allowed, UnsafeUrl, parse_target
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
@@ -65,7 +65,7 @@ class Endpoints:
             secret=new_signing_secret(),
             created_at=now(),
         )
-        await self._check_target(request.endpoint_url)
+        await self._check_target(request.account_id, request.endpoint_url)
         await self._check_room(request.agent_id)
         await self._store.add(endpoint)
         await self._check_place(endpoint)
@@ -88,7 +88,7 @@ class Endpoints:
         endpoint = await self.find(request.agent_id, request.endpoint_id)
         changes = self._checked_changes(request)
         if request.endpoint_url is not None:
-            await self._check_target(request.endpoint_url)
+            await self._check_target(endpoint.account_id, request.endpoint_url)
         return await self._change(endpoint, changes)
 
     async def pause(self, request: webhooks.PauseEndpoint) -> webhooks.EndpointFound:
@@ -170,11 +170,13 @@ class Endpoints:
             most_bytes=self._settings.webhook_headers_bytes,
         )
 
-    async def _check_target(self, url: str) -> None:
+    async def _check_target(self, account_id: str, url: str) -> None:
         in_development = self._settings.webhooks_allow_private
         try:
             target = parse_target(url, schemes=("https", "http") if in_development else ("https",))
-            addresses = await self._resolver.addresses(target.raw_host.decode(), LOOKUP_TIMEOUT)
+            with looking_up_for(account_id):
+                host = target.raw_host.decode()
+                addresses = await self._resolver.addresses(host, LOOKUP_TIMEOUT)
         except UnsafeUrl as error:
             raise _refused(f"endpoint_url {error}") from error
         except ResolveError as error:

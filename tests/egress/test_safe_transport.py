@@ -1,6 +1,8 @@
 """Connections go to allowed addresses only, whatever the URL looks like."""
 
+import asyncio
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 
@@ -8,7 +10,7 @@ import httpx
 import pytest
 import trustme
 
-from libs.egress.resolve import ResolveError, Resolver
+from libs.egress.resolve import ResolveError, Resolver, looking_up_for
 from libs.egress.safe_transport import UnsafeAddress, open_client
 from libs.egress.safe_url import any_of, is_loopback, is_public, public_or_in
 from tests.fakes.webhook_receiver import Receiver, running_receiver
@@ -195,6 +197,46 @@ async def test_tls_is_checked_against_the_name_not_the_address() -> None:
         assert (await client.post(receiver.url("/hook"))).status_code == 200
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await client.post(receiver.url("/hook").replace("localhost", "other.example"))
+
+
+class Hanging(Resolver):
+    """The system's resolver, but for names that are answered when their server is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(at_once=8, each=3)
+        self.answer = threading.Event()
+        self.asked: list[str] = []
+
+    def look_up(self, host: str) -> list[str]:
+        """Wait in the thread, as for a name server that never answers."""
+        self.asked.append(host)
+        if host.startswith("hangs"):
+            self.answer.wait(30)
+        return ["127.0.0.1"]
+
+
+async def test_names_of_one_account_that_hang_are_its_own_problem() -> None:
+    """They use up its share, of which a thread is a part until its lookup is really over."""
+    resolver = Hanging()
+    try:
+
+        async def hang(number: int) -> list[str]:
+            with looking_up_for("hostile"):
+                return await resolver.addresses(f"hangs-{number}.example", 0.2)
+
+        results = await asyncio.gather(*map(hang, range(40)), return_exceptions=True)
+        assert {type(result) for result in results} == {ResolveError}
+        assert len(resolver.asked) == 3
+        for account in ("another", "a third"):
+            with looking_up_for(account):
+                assert await resolver.addresses(f"{account}.example", 5.0) == ["127.0.0.1"]
+        assert await resolver.addresses("nobodys.example", 5.0) == ["127.0.0.1"]
+        resolver.answer.set()
+        with looking_up_for("hostile"):
+            assert await resolver.addresses("hangs-41.example", 5.0) == ["127.0.0.1"]
+    finally:
+        resolver.answer.set()
+        resolver.close()
 
 
 async def test_a_lookup_is_shared_and_bounded(resolver: Resolver) -> None:
