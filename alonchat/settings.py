@@ -23,7 +23,11 @@ class StackSettings(BaseSettings):
         "warning", description="Least severe log events that the services write"
     )
     webhooks_allow_private: bool = Field(
-        True, description="Deliver webhooks to this machine and its network too"
+        True, description="Deliver webhooks to this machine too, and by http"
+    )
+    crawl_private_networks: str = Field(
+        "127.0.0.0/8,::1/128",
+        description="Networks beside the internet whose websites may be read: this machine",
     )
     drain_timeout: float = Field(
         5.0, ge=0, description="Seconds that open answers get to finish when the stack stops"

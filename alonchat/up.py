@@ -191,6 +191,7 @@ async def _services(
         "LOG_LEVEL": settings.log_level,
         "DRAIN_TIMEOUT": str(settings.drain_timeout),
         "WEBHOOKS_ALLOW_PRIVATE": str(settings.webhooks_allow_private).lower(),
+        "CRAWL_PRIVATE_NETWORKS": settings.crawl_private_networks,
     }
     try:
         for name, services in groups.items():

@@ -264,6 +264,14 @@ class Bus:
             raise self.failed(error) from error
         return sorted(info.state.subjects or ())
 
+    async def kept_on(self, stream: Stream, subject: str) -> int:
+        """Return how many messages a stream has on one subject."""
+        try:
+            info = await self.jetstream.stream_info(stream.name, subjects_filter=subject)
+        except (NatsError, APIError) as error:
+            raise self.failed(error) from error
+        return (info.state.subjects or {}).get(subject, 0)
+
     async def ping(self) -> None:
         """Raise ServiceUnavailable unless the bus answers, its streams included."""
         try:

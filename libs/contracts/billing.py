@@ -63,11 +63,12 @@ class Balance(Message, frozen=True, kw_only=True, tag="billing.balance.v1"):
 
 
 class ListLedger(Message, frozen=True, kw_only=True, tag="billing.list_ledger.v1"):
-    """Ask for ledger entries, newest first, after `cursor`."""
+    """Ask for ledger entries, newest first, after `cursor`; only those of `agent_id` if given."""
 
     account_id: str
     cursor: str | None = None
     limit: int = 50
+    agent_id: str | None = None
 
 
 class LedgerEntry(Part, frozen=True, kw_only=True):

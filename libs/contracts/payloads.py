@@ -157,6 +157,10 @@ DATA: dict[str, type[Data]] = {
 """What an endpoint can subscribe to, and the shape of its `data`."""
 
 
+ACCOUNT_EVENTS = frozenset({"credits.low", "credits.exhausted"})
+"""Those that tell of the account's money, not of one agent."""
+
+
 def schema_of(event: str) -> dict[str, Any]:
     """Return the JSON Schema of the whole body of an event. Raises KeyError for no event."""
     kind = DATA[event]

@@ -10,7 +10,7 @@ webhooks.replays.<endpoint_id>       work   webhooks → webhooks
 sources.submitted                    work   rag → rag
 sources.crawl                        work   rag → rag        a queue of its own, see rag/crawl
 dead.<subject>                       log    what no worker could handle, for an operator
-limits.<key>.<window>                count  api ⇄ api        counters, see services/api/limits.py
+limits.<whose>.<window>              count  api ⇄ api        counters, see services/api/limits.py
 cache.<kind>                         live   api → api        "forget what you know of this"
 <service>.<call>                     call   see Call in calls.py
 """
@@ -55,9 +55,9 @@ def replay(endpoint_id: str) -> str:
     return f"webhooks.replays.{endpoint_id}"
 
 
-def counter(key: str, window: str, started: int) -> str:
-    """Where the requests of a key in one rate limit window are counted."""
-    return f"limits.{key}.{window}.{started}"
+def counter(whose: str, window: str, started: int) -> str:
+    """Where the requests of an account, or of a visitor, in one rate limit window are counted."""
+    return f"limits.{whose}.{window}.{started}"
 
 
 def dead(subject: str) -> str:

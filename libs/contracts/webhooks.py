@@ -250,6 +250,7 @@ class Replay(Message, frozen=True, kw_only=True, tag="webhooks.replay.v1"):
     statuses: tuple[DeliveryStatus, ...]
     first: str
     last: str
+    account_id: str = ""
 
 
 class Delivery(Message, frozen=True, kw_only=True, tag="webhooks.delivery.v1"):
@@ -270,6 +271,7 @@ class Delivery(Message, frozen=True, kw_only=True, tag="webhooks.delivery.v1"):
     delivery_id: str = ""
     replay_id: str = ""
     test: bool = False
+    account_id: str = ""
 
 
 CREATE_ENDPOINT = Call(

@@ -38,6 +38,7 @@ _FORBIDDEN = tuple(
         "ff00::/8",  # multicast
     )
 )
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -69,9 +70,15 @@ def parse_target(url: str, *, schemes: Collection[str]) -> httpx.URL:
     return target
 
 
-def anything(_address: str) -> bool:
-    """Allow every address: for development."""
-    return True
+def any_of(*rules: Allowed) -> Allowed:
+    """Return a rule that allows what one of these does."""
+    return lambda address: any(rule(address) for rule in rules)
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether an IP address is this machine, in plain: for development."""
+    parsed = ip_address(address)
+    return any(parsed in network for network in LOOPBACK if network.version == parsed.version)
 
 
 def public_or_in(networks: Collection[Network]) -> Allowed:

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from libs.bus.bus import Bus
-from libs.bus.errors import BusError
+from libs.bus.errors import BusError, FaultError
 from libs.bus.work import OUTAGES
 from libs.contracts import billing, subjects
 from libs.contracts.chat import (
@@ -34,7 +34,7 @@ from libs.runtime.clock import now
 from libs.runtime.ids import new_id, new_secret
 from libs.runtime.mongo import MongoUnavailable
 from services.api.auth import Caller, visitor_hash
-from services.api.errors import NotFound
+from services.api.errors import InsufficientCredits, NotFound, also_answering
 from services.api.grounding import Grounding
 from services.api.history import taken_along
 from services.api.replies import Inbox, Replies
@@ -71,6 +71,14 @@ class Turn:
     message_id: str
     conversation_id: str
     visitor_token: str | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that name an answer before it is there, and also when none will be."""
+        headers = {"X-Message-Id": self.message_id, "X-Conversation-Id": self.conversation_id}
+        if self.visitor_token:
+            headers["X-Visitor-Token"] = self.visitor_token
+        return headers
 
 
 @dataclass(frozen=True)
@@ -119,8 +127,9 @@ class Acceptance:
         try:
             thread, held = await self._prepare(caller, agent, turn, finding)
             request = self._request(caller, agent, question, thread, turn, held)
-            inbox = self._replies.expect(turn.message_id)
-            await self._let_in(request, thread, question, grounding)
+            inbox = self._replies.expect(turn.message_id, caller.account.id)
+            with also_answering(turn.headers):
+                await self._let_in(request, thread, question, grounding)
         finally:
             grounding.cancel()
         cancel = question.cancel_on_disconnect
@@ -181,7 +190,7 @@ class Acceptance:
                 await self._release(hold)
             raise thread
         if isinstance(held_or_error, BaseException):
-            raise held_or_error
+            raise _for_caller(caller, held_or_error)
         return thread, held_or_error
 
     async def _find_thread(
@@ -311,6 +320,15 @@ class Acceptance:
 
     def _fallbacks_of(self, agent: Agent) -> tuple[str, ...]:
         return agent.fallback_models if self._settings.llm_configured else ()
+
+
+def _for_caller(caller: Caller, error: BaseException) -> BaseException:
+    """Say nothing of the account's money to who may not see it."""
+    if caller.of_account or not isinstance(error, FaultError):
+        return error
+    if error.fault.code != "insufficient_credits":
+        return error
+    return InsufficientCredits("The account does not have the credits for this answer.")
 
 
 def new_turn(caller: Caller, question: Question) -> Turn:

@@ -11,6 +11,7 @@ from libs.contracts.events import AgentDeleted
 from libs.runtime.clock import now
 from services.api.auth import Caller
 from services.api.cache import Directory
+from services.api.creations import Creations
 from services.api.errors import Conflict, InvalidRequest
 from services.api.own_agent import find_agent
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -121,7 +122,11 @@ class AgentView(msgspec.Struct, kw_only=True):
 
 @post("/v1/agents", summary="Create an agent", tags=["Agents"])
 async def create_agent(
-    data: CreateAgent, request: Request[Caller, str, Any], agents: Agents, settings: ApiSettings
+    data: CreateAgent,
+    request: Request[Caller, str, Any],
+    agents: Agents,
+    settings: ApiSettings,
+    creations: Creations,
 ) -> AgentView:
     """Create an agent. It answers once it has sources."""
     request.user.require_account_key()
@@ -130,7 +135,12 @@ async def create_agent(
     if await agents.count(account_id, most) >= most:
         raise Conflict(f"An account has at most {most} agents.")
     _check(data.fallback_models)
-    return view(await agents.create(account_id, msgspec.structs.asdict(data)))
+    await creations.count(account_id)
+    made = await agents.create(account_id, msgspec.structs.asdict(data))
+    if await agents.count(account_id, most, before=made.id) >= most:  # others came at the same time
+        await agents.delete(made.id)
+        raise Conflict(f"An account has at most {most} agents.")
+    return view(made)
 
 
 @get("/v1/agents", summary="List agents", tags=["Agents"])

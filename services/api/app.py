@@ -76,7 +76,9 @@ async def _application(
         bus,
         replies,
         open_answers=settings.max_open_answers,
+        open_answers_each=settings.answers_per_account,
         waiting=settings.max_waiting_questions,
+        waiting_each=settings.waiting_per_account,
     )
     deleted = DeletedAgents(database, "api")
     await deleted.create_indexes()

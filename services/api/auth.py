@@ -19,7 +19,15 @@ from libs.contracts.accounts import Account
 from services.api.cache import Directory
 from services.api.errors import Forbidden, InvalidApiKey, OriginNotAllowed, RateLimited
 from services.api.key_usage import KeyUsage
-from services.api.limits import Limit, RateLimiter, key_limits, quota_of, visitor_limits
+from services.api.limits import (
+    Limit,
+    RateLimiter,
+    account_limits,
+    network,
+    page_limits,
+    quota_of,
+    visitor_limits,
+)
 from services.api.refusals import Refusals
 from services.api.settings import ApiSettings
 from services.api.store.keys import Key
@@ -30,11 +38,16 @@ VISITOR_TOKEN = re.compile(r"vt_[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True)
 class Caller:
-    """The account and key behind a request; for a publishable key, the visitor as well."""
+    """The account and key behind a request; for a publishable key, the visitor as well.
+
+    `seen_from` is the network and the page that it came from: all that is known of a visitor who
+    has no token yet.
+    """
 
     account: Account
     key: Key
     visitor_token: str | None = None
+    seen_from: tuple[str, str] = ("", "")
 
     @property
     def publishable(self) -> bool:
@@ -49,6 +62,11 @@ class Caller:
     def may_use(self, agent_id: str) -> bool:
         """Whether the key's scope covers an agent."""
         return self.key.agent_id is None or self.key.agent_id == agent_id
+
+    @property
+    def of_account(self) -> bool:
+        """Whether the key is the whole account's."""
+        return not self.publishable and self.key.agent_id is None
 
     def may_read(self, visitor: str | None) -> bool:
         """Whether a conversation of this visitor is the caller's to see."""
@@ -66,7 +84,7 @@ class Caller:
     def require_account_key(self) -> None:
         """Raise Forbidden unless the key is the whole account's."""
         self.require_secret()
-        if self.key.agent_id is not None:
+        if not self.of_account:
             raise Forbidden("This key belongs to one agent. Use a key of the account for this.")
 
 
@@ -108,7 +126,9 @@ class Authentication(AbstractAuthenticationMiddleware):
         account, key = known
         if not key.active:
             raise InvalidApiKey("The API key has expired.")
-        caller = Caller(account, key, visitor_token(connection.headers))
+        page = connection.headers.get("origin", "")
+        seen_from = (network(_address(connection)), page)
+        caller = Caller(account, key, visitor_token(connection.headers), seen_from)
         state = connection.scope["state"]
         if caller.publishable:
             check_origin(key, connection.headers.get("origin"))
@@ -117,16 +137,16 @@ class Authentication(AbstractAuthenticationMiddleware):
         state["rate_windows"] = windows = await self._limiter.hit(limits)
         self._usage.add(key.id)
         if windows[-1].exceeded:
-            await self._refusals.hold_back(key.limit_id)
+            await self._refusals.hold_back(account.id)
             raise RateLimited(windows[-1].wait(time.time()))
         return AuthenticationResult(user=caller, auth=key.id)
 
     def _limits(
         self, caller: Caller, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> tuple[Limit, ...]:
-        limits = key_limits(caller.key.limit_id, quota_of(caller.account))
+        account, quota = caller.account, quota_of(caller.account)
         if not caller.publishable:
-            return limits
+            return account_limits(account.id, quota)
         of_visitor = visitor_limits(
             caller.key.limit_id,
             _address(connection),
@@ -134,7 +154,7 @@ class Authentication(AbstractAuthenticationMiddleware):
             visitor=self._settings.visitor_requests_per_minute,
             address_total=self._settings.address_requests_per_minute,
         )
-        return of_visitor + limits
+        return of_visitor + page_limits(account.id, quota, self._settings.publishable_share)
 
 
 def _address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

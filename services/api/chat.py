@@ -14,9 +14,8 @@ from services.api.accept import Acceptance, Accepted, Question
 from services.api.admission import Admission
 from services.api.auth import Caller
 from services.api.cache import Directory
-from services.api.errors import InvalidRequest
+from services.api.errors import InvalidRequest, also_answering
 from services.api.idempotency import Idempotency, Repeated
-from services.api.messages import id_headers
 from services.api.own_agent import find_agent
 from services.api.presence import while_connected
 from services.api.relay import ChatResponse, Relay
@@ -65,7 +64,7 @@ class Sending:
         """Let a message in. Raises what its steps raise."""
         question = check(body, self.settings)
         agent = await find_agent(self.directory, caller, agent_id)
-        self.admission.admit()
+        self.admission.admit(caller.account.id)
         if key is None:
             return await self.acceptance.accept(caller, agent, question)
         return await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
@@ -90,16 +89,21 @@ async def send_message(
     (rare: discard the text so far, it comes again), and finally `done` or `error`.
 
     With an `Idempotency-Key` a message is accepted once: sent again within 24 hours, it gets the
-    same answer, whole or as a stream, from the same or another replica.
+    same answer, whole or as a stream, from the same or another replica. With a publishable key and
+    no `X-Visitor-Token` it has to be a random UUID.
+
+    An error names the message and its conversation in its headers once there is one.
     """
     sent = await sending.send(request.user, agent_id, data, idempotency_key)
-    headers = id_headers(sent.turn)
+    headers = dict(sent.turn.headers)
     if isinstance(sent, Repeated):
         headers["Idempotent-Replayed"] = "true"
     if data.stream:
         events = sending.relay.stream(sent, request.scope["state"].get("request_id"))
         return sse.response(events, headers)
-    return Response(await while_connected(request, sending.relay.whole(sent)), headers=headers)
+    with also_answering(headers):
+        answer = await while_connected(request, sending.relay.whole(sent))
+    return Response(answer, headers=headers)
 
 
 def check(body: ChatBody, settings: ApiSettings) -> Question:

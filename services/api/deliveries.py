@@ -1,18 +1,21 @@
 """/v1/agents/{agent_id}/webhooks/{webhook_id}/deliveries: the log of an endpoint, replay, tests."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
-from litestar import get, post
+from litestar import Request, get, post
 from litestar.params import Parameter
 
 from libs.bus.bus import Bus
 from libs.contracts import payloads
 from libs.contracts import webhooks as contract
 from libs.contracts.webhooks import DeliveryRow, DeliveryStatus
+from services.api.auth import Caller
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.store.agents import Agent
+from services.api.webhooks import require_scope
 
 
 class AttemptView(msgspec.Struct, kw_only=True):
@@ -117,13 +120,18 @@ async def list_deliveries(
     tags=["Webhooks"],
 )
 async def get_delivery(
-    agent: Agent, webhook_id: str, delivery_id: str, bus: Bus
+    agent: Agent,
+    webhook_id: str,
+    delivery_id: str,
+    request: Request[Caller, str, Any],
+    bus: Bus,
 ) -> DeliveryContent:
     """Get a delivery with its attempts and what is sent."""
     question = contract.GetDelivery(
         agent_id=agent.id, endpoint_id=webhook_id, delivery_id=delivery_id
     )
     found = await bus.call(contract.GET_DELIVERY, question)
+    require_scope(request.user, [found.delivery.event])
     return DeliveryContent(payload=msgspec.Raw(found.body.encode()), **fields(found.delivery))
 
 
@@ -186,13 +194,17 @@ async def send_test(agent: Agent, webhook_id: str, data: SendTest, bus: Bus) -> 
 )
 async def list_events() -> Page[EventType]:
     """List the events that there are, each with the JSON Schema of its body. Needs no key."""
-    events = []
-    for name in payloads.DATA:
-        schema = payloads.schema_of(name)
-        events.append(
-            EventType(name=name, description=str(schema["description"]), json_schema=schema)
-        )
-    return page(events, None)
+    return page(list(_event_types()), None)
+
+
+@cache
+def _event_types() -> tuple[EventType, ...]:
+    """Return what never changes: anybody may ask for it."""
+    schemas = {name: payloads.schema_of(name) for name in payloads.DATA}
+    return tuple(
+        EventType(name=name, description=str(schema["description"]), json_schema=schema)
+        for name, schema in schemas.items()
+    )
 
 
 def fields(row: DeliveryRow) -> dict[str, Any]:

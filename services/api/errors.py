@@ -19,6 +19,8 @@ ApiError                      status, code, message, and what goes beside them
 
 import math
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -86,6 +88,7 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.retry_after = None if retry_after is None else max(1, math.ceil(retry_after))
+        self.headers: dict[str, str] = {}
 
 
 class InvalidRequest(ApiError):
@@ -258,6 +261,19 @@ def to_api_error(error: Exception) -> ApiError:
             return ApiError("Something went wrong on our side.")
 
 
+@contextmanager
+def also_answering(headers: Mapping[str, str]) -> Iterator[None]:
+    """Answer an error of the block with these headers as well."""
+    try:
+        yield
+    except Exception as error:
+        api_error = to_api_error(error)
+        api_error.headers |= headers
+        if api_error is error:
+            raise
+        raise api_error from error
+
+
 def detail(error: ApiError, request_id: str | None) -> ErrorDetail:
     """The envelope's content for an error."""
     return ErrorDetail(
@@ -272,7 +288,7 @@ def detail(error: ApiError, request_id: str | None) -> ErrorDetail:
 def respond(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
     """Answer a request with an error; the exception handler for everything."""
     api_error = to_api_error(error)
-    headers = {}
+    headers = dict(api_error.headers)
     if api_error.retry_after is not None:
         headers["Retry-After"] = str(api_error.retry_after)
     if isinstance(error, HTTPException) and error.headers and "Allow" in error.headers:

@@ -1,6 +1,8 @@
 """GET /healthz and /readyz, for load balancers and operators."""
 
 import asyncio
+import math
+import time
 from collections.abc import Mapping
 
 import msgspec
@@ -43,16 +45,43 @@ async def healthz() -> Alive:
     return Alive()
 
 
+class Probes:
+    """Asks every service, once for all who want to know within `seconds`: anybody may ask."""
+
+    def __init__(self, bus: Bus, checks: Mapping[str, Check], seconds: float) -> None:
+        self._bus = bus
+        self._checks = checks
+        self._seconds = seconds
+        self._begun = -math.inf
+        self._probing: asyncio.Task[Readiness] | None = None
+
+    async def latest(self) -> Readiness:
+        """Return what was found by a probe that began within the last `seconds`, or is under way.
+
+        A slow probe is asked for by many, and would be under way more than once otherwise.
+        """
+        now = time.monotonic()
+        if self._probing is None or (self._probing.done() and now - self._begun >= self._seconds):
+            self._begun = now
+            self._probing = asyncio.create_task(_probe_all(self._bus, self._checks))
+        # Shared with others: it goes on when this one has left.
+        return await asyncio.shield(self._probing)
+
+
 @get("/readyz", opt={"public": True}, summary="Ready?", tags=["Health"], security=[{}])
-async def readyz(bus: Bus, checks: Mapping[str, Check]) -> Response[Readiness]:
+async def readyz(probes: Probes) -> Response[Readiness]:
     """Try every dependency of every service; 503 names the ones that don't answer."""
+    found = await probes.latest()
+    return Response(found, status_code=200 if found.ready else 503)
+
+
+async def _probe_all(bus: Bus, checks: Mapping[str, Check]) -> Readiness:
     own, others = await asyncio.gather(
         run_checks(checks), asyncio.gather(*(_probe(bus, service) for service in OTHERS))
     )
     found = [CheckResult(name=one.name, ok=one.ok, detail=one.detail) for one in own]
     found += [check for answers in others for check in answers]
-    ready = all(check.ok for check in found)
-    return Response(Readiness(ready=ready, checks=found), status_code=200 if ready else 503)
+    return Readiness(ready=all(check.ok for check in found), checks=found)
 
 
 async def _probe(bus: Bus, service: str) -> list[CheckResult]:

@@ -9,6 +9,7 @@ from litestar import delete, get, post
 
 from libs.runtime.clock import now
 from services.api.cache import Directory
+from services.api.creations import Creations
 from services.api.errors import Conflict, InvalidRequest, NotFound
 from services.api.paging import MOST_A_PAGE, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
@@ -73,17 +74,20 @@ async def create_key(
     directory: Directory,
     keys: Keys,
     settings: ApiSettings,
+    creations: Creations,
 ) -> CreatedKey:
     """Create a key of this agent. `key` is shown this one time."""
     origins = check_origins(data, settings.origins_per_key)
     if data.expires_at is not None and data.expires_at <= now():
         raise InvalidRequest("expires_at must be in the future.", param="expires_at")
     await _check_room(agent, keys, settings)
+    await creations.count(agent.account_id)
     key, secret = await keys.create(
         agent.account_id, agent.id, data.type, data.name, origins, expires_at=data.expires_at
     )
     if await keys.took_back(key):
         raise NotFound("agent")
+    await _check_place(agent, key, keys, settings)
     await directory.changed(agent.id)  # its origins may be new to the other processes
     return CreatedKey(key=secret, **msgspec.structs.asdict(view(key)))
 
@@ -109,6 +113,7 @@ async def rotate_key(
     directory: Directory,
     keys: Keys,
     settings: ApiSettings,
+    creations: Creations,
 ) -> CreatedKey:
     """Replace a key by a new one of the same kind; both work for `overlap_seconds`.
 
@@ -122,6 +127,7 @@ async def rotate_key(
         raise Conflict("This key has expired. Create a new one.")
     if data.overlap_seconds:  # else the new one takes the old one's place
         await _check_room(agent, keys, settings)
+    await creations.count(agent.account_id)
     rotated = await keys.rotate(old, timedelta(seconds=data.overlap_seconds))
     if rotated is None:
         raise Conflict("This key was replaced already. Rotate the one that replaced it.")
@@ -143,7 +149,19 @@ async def revoke_key(agent: Agent, key_id: str, directory: Directory, keys: Keys
 async def _check_room(agent: Agent, keys: Keys, settings: ApiSettings) -> None:
     active = [key for key in await keys.of_agent(agent.id) if key.active]
     if len(active) >= settings.keys_per_agent:
-        raise Conflict(f"An agent has at most {settings.keys_per_agent} keys. Revoke one first.")
+        raise _full(settings)
+
+
+async def _check_place(agent: Agent, made: Key, keys: Keys, settings: ApiSettings) -> None:
+    """Take a new key back for which there was no room: others were made at the same time."""
+    active = sorted(key.id for key in await keys.of_agent(agent.id) if key.active)
+    if made.id not in active[: settings.keys_per_agent]:
+        await keys.revoke(agent.id, made.id)
+        raise _full(settings)
+
+
+def _full(settings: ApiSettings) -> Conflict:
+    return Conflict(f"An agent has at most {settings.keys_per_agent} keys. Revoke one first.")
 
 
 def check_origins(data: CreateKey, most: int) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 Counters live in a JetStream counter stream: publishing an increment answers with the new total, so
 one round trip both counts and decides, whoever else counts at the same time. Limits are counted
-in order, a visitor's before the key's and the minute before the day; what one refuses does not use
-up the next. A total only grows, so a window that is used up stays so: this process refuses the rest
-of a flood itself, without asking.
+in order, a visitor's before the account's and the minute before the day; what one refuses does not
+use up the next. A total only grows, so a window that is used up stays so: this process refuses the
+rest of a flood itself, without asking.
+
+A plan's limits are the account's, however many keys and agents it makes.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from libs.contracts import subjects
 from libs.contracts.accounts import Account, Plan
 
 MINUTE = 60
+HOUR = 60 * MINUTE
 DAY = 24 * 60 * 60
 IPV6_PREFIX = 64
 """Bits of an IPv6 address that tell one network from another; the rest its owner chooses freely."""
@@ -31,7 +34,7 @@ USED_UP_WINDOWS = 10_000
 
 @dataclass(frozen=True)
 class Quota:
-    """Requests that a key may make."""
+    """Requests that an account may make."""
 
     per_minute: int
     per_day: int
@@ -92,12 +95,26 @@ class Limit:
         return now // self.seconds * self.seconds
 
 
-def key_limits(key_id: str, quota: Quota) -> tuple[Limit, ...]:
-    """Return the limits of a key."""
+def account_limits(account_id: str, quota: Quota) -> tuple[Limit, ...]:
+    """Return the limits of an account: all of its keys count, those of its agents as well."""
     return (
-        Limit(key_id, "minute", MINUTE, quota.per_minute),
-        Limit(key_id, "day", DAY, quota.per_day),
+        Limit(account_id, "minute", MINUTE, quota.per_minute),
+        Limit(account_id, "day", DAY, quota.per_day),
     )
+
+
+def page_limits(account_id: str, quota: Quota, share: float) -> tuple[Limit, ...]:
+    """Return the limits of an account that hold for its publishable keys.
+
+    Anybody can use these, so all together they have only a `share` of what the account may do.
+    """
+    minute, day = account_limits(account_id, quota)
+    return (_part(minute, share), minute, _part(day, share), day)
+
+
+def _part(whole: Limit, share: float) -> Limit:
+    most = max(1, int(whole.most * share))
+    return Limit(whole.subject, f"pages-{whole.name}", whole.seconds, most)
 
 
 def visitor_limits(
@@ -107,14 +124,14 @@ def visitor_limits(
 
     Anybody can make up tokens, and get real ones, so those of one address are limited together.
     """
-    from_address = f"{key_id}-{_short(_network(address))}"
+    from_address = f"{key_id}-{_short(network(address))}"
     total = Limit(from_address, "address", MINUTE, address_total)
     own = f"{key_id}-{_short(token)}" if token else from_address
     return (total, Limit(own, "visitor", MINUTE, visitor))
 
 
-def _network(address: str) -> str:
-    """Return what an address is counted as: itself, or its IPv6 network."""
+def network(address: str) -> str:
+    """Return what one client's address is taken for: itself, or its IPv6 network."""
     try:
         parsed = ip_address(address)
     except ValueError:

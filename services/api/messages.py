@@ -49,12 +49,13 @@ async def resume_stream(
     question, _ = await own_question(request.user, conversations, message_id)
     if last_event_id == END:
         return Response(None, status_code=204)
-    admission.check()
+    account_id = request.user.account.id
+    admission.check(account_id)
     outcome = await conversations.outcome(message_id)
     turn = Turn(message_id, question.conversation_id, request.user.visitor_token)
     request_id = request.scope["state"].get("request_id")
-    events = relay.resume(turn, outcome, last_event_id, request_id)
-    return sse.response(events, id_headers(turn))
+    events = relay.resume(account_id, turn, outcome, last_event_id, request_id)
+    return sse.response(events, turn.headers)
 
 
 @post(
@@ -91,11 +92,3 @@ async def own_question(
     if conversation is None or not may_read(caller, conversation):
         raise NotFound("message")
     return question, conversation
-
-
-def id_headers(turn: Turn) -> dict[str, str]:
-    """Return the headers that name an answer before it is there."""
-    headers = {"X-Message-Id": turn.message_id, "X-Conversation-Id": turn.conversation_id}
-    if turn.visitor_token:
-        headers["X-Visitor-Token"] = turn.visitor_token
-    return headers

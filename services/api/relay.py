@@ -82,10 +82,11 @@ class Relay:
             case Accepted():
                 return self._follow(sent)
             case Repeated():
-                return self._resumed(sent.turn.message_id, sent.outcome, None)
+                return self._resumed(sent.account_id, sent.turn.message_id, sent.outcome, None)
 
     def resume(
         self,
+        account_id: str,
         turn: Turn,
         outcome: Outcome | None,
         last_event_id: str | None,
@@ -96,7 +97,7 @@ class Relay:
         `outcome` is how it ended, if it has. The stream just ends when the answer does not come in
         time: whoever took the message gives it an outcome.
         """
-        following = self._resumed(turn.message_id, outcome, last_event_id)
+        following = self._resumed(account_id, turn.message_id, outcome, last_event_id)
         return self._encoded(following, turn, request_id)
 
     def _encoded(
@@ -129,13 +130,17 @@ class Relay:
             raise
 
     async def _resumed(
-        self, message_id: str, outcome: Outcome | None, last_event_id: str | None
+        self,
+        account_id: str,
+        message_id: str,
+        outcome: Outcome | None,
+        last_event_id: str | None,
     ) -> AsyncGenerator[list[ClientEvent], None]:
         answer = Answer()
         if outcome is not None and last_event_id is None:
             yield answer.take(outcome)
             return
-        async with self._replies.overhear(message_id) as inbox:
+        async with self._replies.overhear(message_id, account_id) as inbox:
             past = await self._replies.catch_up(message_id, answer)
             if outcome is not None:
                 past += answer.take(outcome)

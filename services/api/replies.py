@@ -25,6 +25,7 @@ from libs.contracts.replies import AnyReply
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import MongoUnavailable
 from services.api.answer import Answer, ClientEvent, MissedFrames
+from services.api.shares import Line, Shares
 from services.api.store.conversations import Conversations
 
 log = structlog.get_logger()
@@ -34,9 +35,13 @@ LOOK_INTERVAL = 1.0
 
 
 class Inbox:
-    """The replies to one message that nobody has looked at yet."""
+    """The replies to one message that nobody has looked at yet. It has one of its account's places.
 
-    def __init__(self) -> None:
+    Both live exactly as long as whoever reads it.
+    """
+
+    def __init__(self, open_answers: Shares["Inbox"], account_id: str) -> None:
+        self._place = open_answers.take(account_id, self)
         # None: nothing came for a while. An inbox holds one answer, which bounds what is in it.
         self._replies: asyncio.Queue[AnyReply | None] = asyncio.Queue()
 
@@ -79,6 +84,8 @@ class Replies:
         # An inbox lives as long as whoever reads it, however that ends.
         self._open: WeakValueDictionary[str, Inbox] = WeakValueDictionary()
         self._overheard: WeakSet[Inbox] = WeakSet()
+        self.shares: Shares[Inbox] = Shares()
+        self.line = Line(subjects.CHAT.max_age)
         self._decoder: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)
 
     @property
@@ -91,19 +98,22 @@ class Replies:
         await self._bus.client.subscribe(subjects.chat_reply(self.edge, "*"), cb=self._receive)
 
     async def _receive(self, message: Msg) -> None:
-        inbox = self._open.get(message.subject.rsplit(".", 1)[1])
+        message_id = message.subject.rsplit(".", 1)[1]
+        self.line.answered(message_id)
+        inbox = self._open.get(message_id)
         if inbox is not None:
             inbox.put(self._decoder.decode(message.data))
 
-    def expect(self, message_id: str) -> Inbox:
+    def expect(self, message_id: str, account_id: str) -> Inbox:
         """Collect the replies to a message from now on; call it before publishing the request."""
-        inbox = self._open[message_id] = Inbox()
+        inbox = self._open[message_id] = Inbox(self.shares, account_id)
+        self.line.add(message_id, account_id)
         return inbox
 
     @asynccontextmanager
-    async def overhear(self, message_id: str) -> AsyncIterator[Inbox]:
+    async def overhear(self, message_id: str, account_id: str) -> AsyncIterator[Inbox]:
         """Collect the replies to a message whichever api process took it; then catch up()."""
-        inbox = Inbox()
+        inbox = Inbox(self.shares, account_id)
         self._overheard.add(inbox)
 
         async def receive(message: Msg) -> None:

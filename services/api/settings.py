@@ -62,10 +62,22 @@ class ApiSettings(Settings):
     origins_per_key: int = Field(50, ge=1, description="Most allowed origins of a publishable key")
 
     max_open_answers: int = Field(
-        2_000, ge=1, description="Most answers that one process has open; one more is a 503"
+        4_000, ge=1, description="Most answers that one process has open; one more is a 503"
+    )
+    answers_per_account: int = Field(
+        2_000, ge=1, description="Of these, most of one account: the others find room"
     )
     max_waiting_questions: int = Field(
-        2_000, ge=1, description="Questions in line for the workers at which a new one is a 503"
+        4_000, ge=1, description="Questions in line for the workers at which a new one is a 503"
+    )
+    waiting_per_account: int = Field(
+        2_000, ge=1, description="Of these, most that one process has put there for one account"
+    )
+    uploads_per_account: int = Field(
+        4, ge=1, description="Files of one account that one process takes in at the same time"
+    )
+    readiness_seconds: float = Field(
+        0.5, ge=0, description="Seconds that one answer of /readyz is given to all who ask"
     )
     max_grounding_ahead: int = Field(
         16,
@@ -122,6 +134,16 @@ class ApiSettings(Settings):
     )
     address_requests_per_minute: int = Field(
         100, ge=1, description="The same for all visitors together that share an address"
+    )
+    publishable_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Share of an account's requests a minute and a day that its publishable keys "
+        "may use up, all together: visitors can't lock its servers out",
+    )
+    creations_per_hour: int = Field(
+        1_000, ge=1, description="Agents, keys and webhooks that an account may make in an hour"
     )
     trusted_proxies: str = Field(
         "127.0.0.1",

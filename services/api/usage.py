@@ -10,7 +10,7 @@ from litestar.params import Parameter
 from libs.bus.bus import Bus
 from libs.contracts import billing
 from services.api.auth import Caller
-from services.api.errors import InvalidRequest
+from services.api.errors import InvalidRequest, NotFound
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 
 DEFAULT_DAYS = 30
@@ -59,8 +59,8 @@ class UsageView(msgspec.Struct, kw_only=True):
 
 @get("/v1/credits", summary="Get the credit balance", tags=["Credits and usage"])
 async def get_credits(request: Request[Caller, str, Any], bus: Bus) -> CreditsView:
-    """Get the account's credits."""
-    request.user.require_secret()
+    """Get the account's credits. For a key of the account."""
+    request.user.require_account_key()
     question = billing.GetBalance(account_id=request.user.account.id)
     found = await bus.call(billing.GET_BALANCE, question)
     return CreditsView(balance=found.balance, held=found.held, available=found.available)
@@ -73,9 +73,14 @@ async def list_ledger(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[LedgerEntryView]:
-    """List every change of the balance, newest first."""
+    """List every change of the balance, newest first; a key of an agent lists the agent's."""
     request.user.require_secret()
-    question = billing.ListLedger(account_id=request.user.account.id, cursor=cursor, limit=limit)
+    question = billing.ListLedger(
+        account_id=request.user.account.id,
+        agent_id=request.user.key.agent_id,
+        cursor=cursor,
+        limit=limit,
+    )
     found = await bus.call(billing.LIST_LEDGER, question)
     entries = [
         LedgerEntryView(
@@ -105,14 +110,19 @@ async def get_usage(
     ] = None,
     agent_id: Annotated[str | None, Parameter(query="agent_id", max_length=100)] = None,
 ) -> UsageView:
-    """Get answers and credits by UTC day."""
+    """Get answers and credits by UTC day; a key of an agent gets the agent's."""
     request.user.require_secret()
+    if agent_id is not None and not request.user.may_use(agent_id):
+        raise NotFound("agent")
     last = until or datetime.now(UTC).date()
     first = since or last - timedelta(days=DEFAULT_DAYS)
     if not 0 <= (last - first).days < MOST_DAYS:
         raise InvalidRequest(f"The range must be 1 to {MOST_DAYS} days.", param="since")
     question = billing.GetUsage(
-        account_id=request.user.account.id, since=first, until=last, agent_id=agent_id
+        account_id=request.user.account.id,
+        since=first,
+        until=last,
+        agent_id=request.user.key.agent_id or agent_id,
     )
     found = await bus.call(billing.GET_USAGE, question)
     days = [

@@ -1,6 +1,7 @@
 """The Litestar application: routes, what they are given, errors, limits, documentation."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ from services.api.admission import Admission
 from services.api.auth import Authentication
 from services.api.cache import Directory
 from services.api.cancel import Cancelling
+from services.api.creations import Creations
 from services.api.docs_page import assets_router, document_errors, openapi_config
 from services.api.errors import respond
 from services.api.grounding import Grounding
@@ -46,6 +48,7 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
+from services.api.uploads import UploadShare
 
 ROUTES = (
     chat.send_message,
@@ -107,6 +110,7 @@ def build(
     acceptance = Acceptance(bus, replies, conversations, grounding, settings)
     cancelling = Cancelling(bus, replies, conversations, stopping)
     relay = Relay(replies, acceptance, cancelling, heartbeat=settings.heartbeat_interval)
+    limiter = RateLimiter(bus)
     given = {
         "settings": settings,
         "bus": bus,
@@ -114,6 +118,7 @@ def build(
         "directory": directory,
         "agents": agents,
         "keys": keys,
+        "creations": Creations(limiter, settings.creations_per_hour),
         "conversations": conversations,
         "sending": chat.Sending(
             settings=settings,
@@ -126,12 +131,12 @@ def build(
         "admission": admission,
         "cancelling": cancelling,
         "relay": relay,
-        "checks": checks,
+        "probes": health.Probes(bus, checks, settings.readiness_seconds),
     }
     authentication = DefineMiddleware(
         Authentication,
         directory=directory,
-        limiter=RateLimiter(bus),
+        limiter=limiter,
         usage=usage,
         settings=settings,
     )
@@ -147,10 +152,14 @@ def build(
         ],
         request_max_body_size=settings.max_source_bytes,
     )
+    uploads = DefineMiddleware(
+        UploadShare, each=settings.uploads_per_account, under_way=Counter[str]()
+    )
     largest = Router(
         path="/",
         route_handlers=[sources.upload_file, sources.replace_file],
         request_max_body_size=settings.max_upload_bytes,
+        middleware=[uploads],
     )
     app = Litestar(
         route_handlers=[*ROUTES, larger, largest, assets_router()],

@@ -1,13 +1,17 @@
 """/v1/agents/{agent_id}/webhooks: endpoints for events. webhooks owns them; the edge asks it."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Request, delete, get, patch, post
 
 from libs.bus.bus import Bus
 from libs.contracts import webhooks as contract
+from libs.contracts.payloads import ACCOUNT_EVENTS
+from services.api.auth import Caller
+from services.api.creations import Creations
 from services.api.paging import Page, page
 from services.api.store.agents import Agent
 
@@ -87,9 +91,13 @@ class WebhookView(msgspec.Struct, kw_only=True):
 async def create_webhook(
     agent: Agent,
     data: CreateWebhook,
+    request: Request[Caller, str, Any],
     bus: Bus,
+    creations: Creations,
 ) -> CreatedWebhook:
-    """Send an agent's events to a URL."""
+    """Send an agent's events to a URL. Those of credits need a key of the account."""
+    require_scope(request.user, data.events)
+    await creations.count(agent.account_id)
     command = contract.CreateEndpoint(
         account_id=agent.account_id,
         agent_id=agent.id,
@@ -127,9 +135,18 @@ async def get_webhook(agent: Agent, webhook_id: str, bus: Bus) -> WebhookView:
     tags=["Webhooks"],
 )
 async def update_webhook(
-    agent: Agent, webhook_id: str, data: UpdateWebhook, bus: Bus
+    agent: Agent,
+    webhook_id: str,
+    data: UpdateWebhook,
+    request: Request[Caller, str, Any],
+    bus: Bus,
 ) -> WebhookView:
     """Change an endpoint. What waits for it goes to its new URL, with its new headers."""
+    if not request.user.of_account:
+        question = contract.GetEndpoint(agent_id=agent.id, endpoint_id=webhook_id)
+        known = (await bus.call(contract.GET_ENDPOINT, question)).endpoint
+        asked = () if data.events is msgspec.UNSET else data.events
+        require_scope(request.user, [*known.events, *asked])
     fields = msgspec.structs.asdict(data)
     given = {name: value for name, value in fields.items() if value is not msgspec.UNSET}
     if "events" in given:
@@ -196,6 +213,12 @@ async def rotate_webhook(
     return RotatedSecret(
         secret_key=rotated.secret_key, previous_secret_until=rotated.previous_secret_until
     )
+
+
+def require_scope(caller: Caller, events: Iterable[str]) -> None:
+    """Raise Forbidden unless the caller may know what these events tell."""
+    if not ACCOUNT_EVENTS.isdisjoint(events):
+        caller.require_account_key()
 
 
 def view(endpoint: contract.Endpoint) -> WebhookView:

@@ -135,7 +135,9 @@ class Handlers:
 
     async def list_ledger(self, request: billing.ListLedger) -> LedgerPage:
         """Answer with a page of the ledger."""
-        return await self._statements.page(request.account_id, request.cursor, request.limit)
+        return await self._statements.page(
+            request.account_id, request.agent_id, request.cursor, request.limit
+        )
 
     async def get_usage(self, request: billing.GetUsage) -> Usage:
         """Answer with the usage by day."""

@@ -13,9 +13,13 @@ class Statements:
     def __init__(self, database: Database) -> None:
         self._entries: Collection = database["ledger"]
 
-    async def page(self, account_id: str, cursor: str | None, limit: int) -> LedgerPage:
-        """Return entries, newest first."""
+    async def page(
+        self, account_id: str, agent_id: str | None, cursor: str | None, limit: int
+    ) -> LedgerPage:
+        """Return entries, newest first; those of one agent when it is named."""
         query: dict[str, Any] = {"account_id": account_id}
+        if agent_id is not None:
+            query["agent_id"] = agent_id
         if cursor:
             query["_id"] = {"$lt": cursor}
         found = await self._entries.find(query).sort("_id", -1).limit(limit + 1).to_list(None)
@@ -31,7 +35,7 @@ class Statements:
             "at": {"$gte": _midnight(since), "$lt": _midnight(until + timedelta(days=1))},
             "kind": "debit",
         }
-        if agent_id:
+        if agent_id is not None:
             match["agent_id"] = agent_id
         group = {"_id": "$day", "messages": {"$sum": 1}, "credits": {"$sum": "$credits"}}
         rows = self._entries.aggregate([{"$match": match}, {"$group": group}])

@@ -9,7 +9,7 @@ import httpx
 from libs.bus.bus import Bus, open_bus
 from libs.egress.resolve import Resolver
 from libs.egress.safe_transport import open_client
-from libs.egress.safe_url import Allowed, anything, public_or_in
+from libs.egress.safe_url import Allowed, any_of, is_loopback, public_or_in
 from libs.runtime.deleted_agents import SWEEP_EVERY, DeletedAgents
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
@@ -44,7 +44,7 @@ async def run() -> AsyncIterator[None]:
     lanes = _lanes(settings)
     allowed = _allowed(settings)
     # The bus is opened last: it finishes what is running before the things below it close.
-    with closing(Resolver()) as resolver:
+    with closing(_resolver(settings)) as resolver:
         async with (
             open_mongo(settings.mongo_url, settings.mongo_database) as database,
             open_client(
@@ -108,9 +108,14 @@ async def _react(
 
 
 def _allowed(settings: WebhooksSettings) -> Allowed:
+    public_or_own = public_or_in(settings.webhook_allowed_networks)
     if settings.webhooks_allow_private:
-        return anything
-    return public_or_in(settings.webhook_allowed_networks)
+        return any_of(public_or_own, is_loopback)
+    return public_or_own
+
+
+def _resolver(settings: WebhooksSettings) -> Resolver:
+    return Resolver(settings.webhook_lookups, settings.webhook_lookups_per_account)
 
 
 def _lanes(settings: WebhooksSettings) -> Lanes:
@@ -119,4 +124,6 @@ def _lanes(settings: WebhooksSettings) -> Lanes:
         waiting_each=settings.webhook_endpoint_waiting,
         at_once=settings.webhook_concurrency,
         waiting=settings.webhook_waiting,
+        of_account=settings.webhook_account_concurrency,
+        waiting_of_account=settings.webhook_account_waiting,
     )

@@ -1,4 +1,8 @@
-"""One attempt: sign, send, see what comes back."""
+"""One attempt: sign, send, see what comes back. Whatever comes back, an attempt is an outcome.
+
+The request may have arrived when anything goes wrong with its answer. An exception would hand the
+delivery back to its queue, which sends it again; an outcome uses up the retry schedule.
+"""
 
 import asyncio
 import time
@@ -8,12 +12,15 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 import httpx
+import structlog
 
 from libs.contracts.webhooks import Delivery
+from libs.egress.retry_after import retry_after
 from libs.runtime.clock import now
-from services.webhooks.retry import retry_after_seconds
 from services.webhooks.sign import signature_headers
 from services.webhooks.store import StoredEndpoint
+
+log = structlog.get_logger()
 
 USER_AGENT = "Alonchat-Webhooks/1"
 DRAIN_BYTES = 16_384
@@ -55,33 +62,38 @@ class Sender:
         self._snippet = snippet
 
     async def attempt(self, endpoint: StoredEndpoint, delivery: Delivery) -> Outcome:
-        """Send a delivery once."""
+        """Send a delivery once. Raises nothing."""
         at, started = now(), time.monotonic()
-        request = self._client.build_request(
-            "POST",
-            endpoint.url,
-            content=delivery.body.encode(),
-            headers=_headers(endpoint, delivery),
-        )
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._client.send(request, stream=True)
+                response = await self._send(endpoint, delivery)
         except TimeoutError:
             problem = f"no answer within {self._timeout:g} s"
             return Outcome(problem=problem, timed_out=True, ms=_ms_since(started), at=at)
-        except httpx.HTTPError as error:
+        except Exception as error:
+            if not isinstance(error, httpx.HTTPError):
+                log.exception("webhook.odd_answer", endpoint_id=endpoint.id)
             return Outcome(
-                problem=f"{type(error).__name__}: {error}"[:300],
+                problem=_problem(error),
                 timed_out=isinstance(error, httpx.TimeoutException),
                 ms=_ms_since(started),
                 at=at,
             )
         ms = _ms_since(started)
         body = await self._beginning(response)
-        asked = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
+        asked = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
         return Outcome(
             status=response.status_code, response=text_of(body), retry_after=asked, ms=ms, at=at
         )
+
+    async def _send(self, endpoint: StoredEndpoint, delivery: Delivery) -> httpx.Response:
+        request = self._client.build_request(
+            "POST",
+            endpoint.url,
+            content=delivery.body.encode(),
+            headers=_headers(endpoint, delivery),
+        )
+        return await self._client.send(request, stream=True)
 
     async def _beginning(self, response: httpx.Response) -> bytes:
         """Return the first bytes of the body.
@@ -91,16 +103,23 @@ class Sender:
         """
         beginning, left = b"", DRAIN_BYTES
         # The status has decided already: what the body does makes no difference any more.
-        with suppress(httpx.HTTPError, TimeoutError):
+        with suppress(Exception):
             async with asyncio.timeout(DRAIN_SECONDS):
                 async for chunk in response.aiter_raw():
                     beginning += chunk[: self._snippet - len(beginning)]
                     left -= len(chunk)
                     if left < 0:
                         break
-        await response.aclose()
+        with suppress(Exception):
+            await response.aclose()
         # Nobody unpacks what a stranger sent.
         return beginning if "content-encoding" not in response.headers else b""
+
+
+def _problem(error: Exception) -> str:
+    """Return what went wrong, in text that can be stored whatever was received."""
+    text = f"{type(error).__name__}: {error}"[:300]
+    return text.encode("utf-8", errors="replace").decode()
 
 
 def text_of(body: bytes) -> str:

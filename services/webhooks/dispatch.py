@@ -4,6 +4,7 @@ See docs/decisions/webhooks-attempts.md for why a retry is a message of its own.
 """
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from libs.bus.bus import Bus
 from libs.bus.work import OUTAGES, Delivered, RetryLater
 from libs.contracts import subjects
 from libs.contracts.webhooks import Attempt, Delivery, DeliveryStatus
+from libs.egress.resolve import looking_up_for
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from services.webhooks.deliver import Outcome, Sender
@@ -70,12 +72,13 @@ class Dispatcher:
         _wait_until(delivery.not_before)
         came_before = delivered.attempt > 1 or delivery.attempt > 1 or bool(delivery.replay_id)
         try:
-            async with self._lanes.turn(delivery.endpoint_id) as lane:
+            async with self._lanes.turn(delivery.endpoint_id, _whose(delivery)) as lane:
                 # Looked up now, after the wait: it may have been deleted or paused meanwhile.
                 endpoint = await self._receiver(delivery, came_before=came_before)
                 if endpoint is None:
                     return
-                outcome = await self._sender.attempt(endpoint, delivery)
+                with looking_up_for(endpoint.account_id):
+                    outcome = await self._sender.attempt(endpoint, delivery)
                 if outcome.timed_out:
                     lane.timed_out()
                 else:
@@ -121,11 +124,25 @@ class Dispatcher:
         _log_attempt(delivery, outcome)
         plan = self._plan(delivery, outcome)
         attempt = _attempt(delivery, outcome, plan.next_attempt_at)
-        # Until it is kept: what goes back to the queue during an outage would be sent again.
-        async for keeping in retry_context(on=OUTAGES, attempts=None, timeout=None, wait_max=3.0):
-            with keeping:
-                await self._keep(endpoint, delivery, outcome, plan)
-                await self._log.note(Entry(delivery, plan.status, attempt, plan.next_attempt_at))
+        entry = Entry(delivery, plan.status, attempt, plan.next_attempt_at)
+        # What goes back to the queue would be sent again, so it is kept, however long that takes;
+        # what can't be kept at all is the operator's, and not the queue's to repeat.
+        await self._surely(lambda: self._queue_next(delivery, plan, outcome), "webhook.not_queued")
+        await self._surely(
+            lambda: self._tell_health(endpoint, delivery, outcome), "webhook.health_not_known"
+        )
+        await self._surely(lambda: self._log.note(entry), "webhook.not_logged")
+
+    async def _surely(self, step: Callable[[], Awaitable[None]], otherwise: str) -> None:
+        """Take a step, through outages; what stands in its way for good is only logged."""
+        try:
+            async for taking in retry_context(
+                on=OUTAGES, attempts=None, timeout=None, wait_max=3.0
+            ):
+                with taking:
+                    await step()
+        except Exception:
+            log.exception(otherwise)
 
     def _plan(self, delivery: Delivery, outcome: Outcome) -> _Plan:
         if outcome.delivered:
@@ -143,12 +160,16 @@ class Dispatcher:
             return _Plan("failed")
         return _Plan("retrying", now() + timedelta(seconds=delay))
 
-    async def _keep(
-        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome, plan: _Plan
-    ) -> None:
-        """Do what the plan says; again, it changes nothing."""
+    async def _queue_next(self, delivery: Delivery, plan: _Plan, outcome: Outcome) -> None:
+        """Queue the next attempt; after the last one a dead letter. Again, it changes nothing."""
         if plan.next_attempt_at is not None:
             await self._retry(delivery, plan.next_attempt_at)
+        elif plan.status == "failed" and not (delivery.test or outcome.gone):
+            await self._give_up(delivery)
+
+    async def _tell_health(
+        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome
+    ) -> None:
         if delivery.test:
             return
         if outcome.delivered:
@@ -157,8 +178,6 @@ class Dispatcher:
             await self._health.disable(endpoint, "gone")
         else:
             await self._health.failed(endpoint, delivery.attempt)
-            if plan.status == "failed":
-                await self._give_up(delivery)
 
     async def _retry(self, delivery: Delivery, not_before: datetime) -> None:
         await queue(
@@ -184,6 +203,11 @@ def _with_id(delivery: Delivery) -> Delivery:
         return delivery
     named = delivery_id(delivery.webhook_id, delivery.endpoint_id, now())
     return msgspec.structs.replace(delivery, delivery_id=named)
+
+
+def _whose(delivery: Delivery) -> str:
+    """Return whose places a delivery takes; an older release did not say which account's."""
+    return delivery.account_id or delivery.agent_id
 
 
 def _wait_until(not_before: datetime | None) -> None:

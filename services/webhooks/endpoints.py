@@ -10,7 +10,7 @@ from libs.bus.errors import FaultError
 from libs.contracts import subjects, webhooks
 from libs.contracts.accounts import CacheInvalidated
 from libs.contracts.calls import Done
-from libs.egress.resolve import ResolveError, Resolver
+from libs.egress.resolve import ResolveError, Resolver, looking_up_for
 from libs.egress.safe_url import Allowed, UnsafeUrl, parse_target
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
@@ -65,11 +65,12 @@ class Endpoints:
             secret=new_signing_secret(),
             created_at=now(),
         )
-        await self._check_target(request.endpoint_url)
+        await self._check_target(request.account_id, request.endpoint_url)
         await self._check_room(request.agent_id)
         await self._store.add(endpoint)
         if await self._store.took_back(endpoint):
             raise FaultError("not_found", "the agent was deleted", "agent_id")
+        await self._check_place(endpoint)
         await self.changed(endpoint.agent_id)
         log.info("webhook.created", endpoint_id=endpoint.id, agent_id=endpoint.agent_id)
         return webhooks.EndpointCreated(id=endpoint.id, secret_key=endpoint.secret)
@@ -89,7 +90,7 @@ class Endpoints:
         endpoint = await self.find(request.agent_id, request.endpoint_id)
         changes = self._checked_changes(request)
         if request.endpoint_url is not None:
-            await self._check_target(request.endpoint_url)
+            await self._check_target(endpoint.account_id, request.endpoint_url)
         return await self._change(endpoint, changes)
 
     async def pause(self, request: webhooks.PauseEndpoint) -> webhooks.EndpointFound:
@@ -171,23 +172,36 @@ class Endpoints:
             most_bytes=self._settings.webhook_headers_bytes,
         )
 
-    async def _check_target(self, url: str) -> None:
-        private_too = self._settings.webhooks_allow_private
+    async def _check_target(self, account_id: str, url: str) -> None:
+        in_development = self._settings.webhooks_allow_private
         try:
-            target = parse_target(url, schemes=("https", "http") if private_too else ("https",))
-            if private_too:
+            target = parse_target(url, schemes=("https", "http") if in_development else ("https",))
+            with looking_up_for(account_id):
+                host = target.raw_host.decode()
+                addresses = await self._resolver.addresses(host, LOOKUP_TIMEOUT)
+        except UnsafeUrl as error:
+            raise _refused(f"endpoint_url {error}") from error
+        except ResolveError as error:
+            if in_development:  # a machine without a network; what it resolves to counts anyway
                 return
-            addresses = await self._resolver.addresses(target.raw_host.decode(), LOOKUP_TIMEOUT)
-        except (UnsafeUrl, ResolveError) as error:
             raise _refused(f"endpoint_url {error}") from error
         if not all(map(self._allowed, addresses)):
             raise _refused("endpoint_url must not point to a private or local address")
 
     async def _check_room(self, agent_id: str) -> None:
-        # Two at once can end one above the limit, which only keeps the fan-out of an event small.
+        if len(await self._store.of_agent(agent_id)) >= self._settings.webhook_endpoints_per_agent:
+            raise self._full()
+
+    async def _check_place(self, made: StoredEndpoint) -> None:
+        """Take a new one back for which there was no room: others were made at the same time."""
+        ids = sorted(endpoint.id for endpoint in await self._store.of_agent(made.agent_id))
+        if made.id not in ids[: self._settings.webhook_endpoints_per_agent]:
+            await self._store.delete(made.agent_id, made.id)
+            raise self._full()
+
+    def _full(self) -> FaultError:
         most = self._settings.webhook_endpoints_per_agent
-        if len(await self._store.of_agent(agent_id)) >= most:
-            raise FaultError("invalid", f"an agent can have {most} webhooks at most")
+        return FaultError("invalid", f"an agent can have {most} webhooks at most")
 
 
 def _not_found() -> FaultError:

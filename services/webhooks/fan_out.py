@@ -28,6 +28,7 @@ async def fan_out(event: events.Event, directory: Directory, bus: Bus) -> None:
             event=name,
             body=bodies[endpoint.agent_id],
             delivery_id=delivery_id(event.event_id, endpoint.id, event.at),
+            account_id=endpoint.account_id,
         )
         for endpoint in endpoints
     ]

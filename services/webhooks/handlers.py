@@ -27,9 +27,9 @@ EVENTS_AT_ONCE = 100
 REPLAYS_AT_ONCE = 4
 """Replays that one process works on at a time."""
 PATIENCE = 10_000
-"""How often a delivery may come up before it becomes a dead letter; failed attempts are counted in
-the message itself. It comes up again whenever its endpoint is too busy, which says nothing against
-it: with the waits between, this is some days.
+"""How often a delivery, or a replay, may come up before it becomes a dead letter; failed attempts
+are counted in the message itself. It comes up again whenever its endpoint is too busy, which says
+nothing against it: with the waits between, this is some days.
 """
 
 
@@ -92,6 +92,7 @@ async def register(
         replays.run,
         durable="webhooks_replays",
         slots=REPLAYS_AT_ONCE,
+        max_attempts=PATIENCE,
     )
 
     async def changed(message: Msg) -> None:

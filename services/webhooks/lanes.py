@@ -11,6 +11,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 SHARE = 0.1
 """How much of the free places to wait one endpoint may have. With many that hang, all of them
@@ -36,10 +38,19 @@ class Busy(Exception):
         self.wait = wait
 
 
+@dataclass
+class Account:
+    """How many deliveries to all endpoints of one account are sent, and how many wait."""
+
+    sending: int = 0
+    waiting: int = 0
+
+
 class Lane:
     """The deliveries of one endpoint that are here: those that are sent and those that wait."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, account: "Account") -> None:
+        self.account = account
         self._most = at_once
         self.limit = at_once
         self.sending = 0
@@ -83,10 +94,23 @@ class Lanes:
     """One lane an endpoint, for as long as anybody is in it.
 
     `each` send at once and `waiting_each` wait in one lane; `at_once` send and `waiting` wait in
-    all together. Once half of all places to send are taken, an endpoint gets one at a time.
+    all together, `of_account` and `waiting_of_account` of these in all lanes of one account. Once
+    half of all places to send are taken, an endpoint gets one at a time.
     """
 
-    def __init__(self, *, each: int, waiting_each: int, at_once: int, waiting: int) -> None:
+    def __init__(
+        self,
+        *,
+        each: int,
+        waiting_each: int,
+        at_once: int,
+        waiting: int,
+        of_account: int | None = None,
+        waiting_of_account: int | None = None,
+    ) -> None:
+        self._of_account = of_account or at_once
+        self._waiting_of_account = waiting_of_account or waiting
+        self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
         self._each = each
         self._waiting_each = waiting_each
         self._at_once = at_once
@@ -100,12 +124,15 @@ class Lanes:
         self._closed = False
 
     @asynccontextmanager
-    async def turn(self, endpoint_id: str) -> AsyncIterator[Lane]:
-        """Wait for a turn and have it until the block ends. Raises Busy."""
+    async def turn(self, endpoint_id: str, account_id: str = "") -> AsyncIterator[Lane]:
+        """Wait for a turn and have it until the block ends. Raises Busy.
+
+        An endpoint of which no account is known is its own.
+        """
         if self._closed:
             raise Busy
         async with self._until_closed():
-            lane = await self._enter(endpoint_id)
+            lane = await self._enter(endpoint_id, account_id or endpoint_id)
             clock = asyncio.get_running_loop().time
             begun = clock()
             try:
@@ -121,8 +148,14 @@ class Lanes:
         for turn in self._turns:
             turn.reschedule(deadline)
 
-    async def _enter(self, endpoint_id: str) -> Lane:
-        lane = self._lanes.get(endpoint_id) or Lane(self._each)
+    def _account(self, account_id: str) -> Account:
+        account = self._accounts.get(account_id)
+        if account is None:
+            account = self._accounts[account_id] = Account()
+        return account
+
+    async def _enter(self, endpoint_id: str, account_id: str) -> Lane:
+        lane = self._lanes.get(endpoint_id) or Lane(self._each, self._account(account_id))
         if not lane.waiting and self._may_send(lane):
             self._lanes[endpoint_id] = lane
             self._begin(lane)
@@ -133,6 +166,7 @@ class Lanes:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.waiting.append(turn)
         self._in_line += 1
+        lane.account.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
@@ -140,6 +174,7 @@ class Lanes:
                 if turn in lane.waiting:
                     lane.waiting.remove(turn)
                     self._in_line -= 1
+                    lane.account.waiting -= 1
                 self._tidy(endpoint_id, lane)
             else:  # it was this one's turn already
                 self._leave(endpoint_id, lane)
@@ -149,21 +184,28 @@ class Lanes:
     def _may_send(self, lane: Lane) -> bool:
         if self._sending >= self._at_once or lane.sending >= lane.limit:
             return False
+        if lane.account.sending >= self._of_account:
+            return False
         return lane.sending == 0 or self._sending * 2 < self._at_once
 
     def _may_wait(self, lane: Lane) -> bool:
         waiting, free = len(lane.waiting), self._waiting - self._in_line
+        if lane.account.waiting >= self._waiting_of_account:
+            return False
         if not waiting:
             return free > 0
         return waiting < min(self._waiting_each, SHARE * free) and lane.backlog < PATIENCE
 
     def _begin(self, lane: Lane) -> None:
         lane.sending += 1
+        lane.account.sending += 1
         self._sending += 1
 
     def _leave(self, endpoint_id: str, lane: Lane) -> None:
-        crowded = self._sending * 2 >= self._at_once
+        full = lane.account.sending >= self._of_account
+        crowded = full or self._sending * 2 >= self._at_once
         lane.sending -= 1
+        lane.account.sending -= 1
         self._sending -= 1
         if crowded:  # others may have waited for this one's place, not for an end in their lane
             for waiting_id, waiting in list(self._lines.items()):
@@ -179,6 +221,7 @@ class Lanes:
         while lane.waiting and self._may_send(lane):
             turn = lane.waiting.popleft()
             self._in_line -= 1
+            lane.account.waiting -= 1
             if turn.cancelled():
                 continue
             self._begin(lane)

@@ -4,6 +4,7 @@ What is sent again is found and queued by a message of its own: it may be much, 
 crash.
 """
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -11,7 +12,7 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
-from libs.bus.work import Delivered
+from libs.bus.work import Delivered, RetryLater
 from libs.contracts import subjects, webhooks
 from libs.contracts.calls import Done
 from libs.contracts.sizes import KB, size_of
@@ -23,6 +24,7 @@ from services.webhooks.endpoints import Endpoints
 from services.webhooks.fan_out import queue
 from services.webhooks.payload import body_of
 from services.webhooks.samples import sample
+from services.webhooks.store import StoredEndpoint
 from services.webhooks.validate import check_events
 
 log = structlog.get_logger()
@@ -33,6 +35,12 @@ CLOCKS = timedelta(minutes=1)
 """How much the clocks of the processes that write events may differ."""
 MOST_ROW = 128 * KB
 """Bytes from which on a delivery with its body is shown without the answers of its attempts."""
+REPLAYS_PER_ACCOUNT = 2
+"""Replays of one account that a process works on at a time: some slots are left for others."""
+REPLAYS_WAITING = 100
+"""Replays of one endpoint that may wait for their turn."""
+TURN_DELAY = 1.0
+"""Seconds until a replay comes again that had to wait for others of its account."""
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,6 +51,7 @@ class Replays:
         self._bus = bus
         self._endpoints = endpoints
         self._log = log
+        self._running: Counter[str] = Counter()
 
     async def list(self, request: webhooks.ListDeliveries) -> webhooks.DeliveryPage:
         """Return a page of deliveries. Raises FaultError `not_found`."""
@@ -77,41 +86,61 @@ class Replays:
             body=body_of(event, test=True),
             delivery_id=delivery_id(event.event_id, endpoint.id, moment),
             test=True,
+            account_id=endpoint.account_id,
         )
         await queue(test, self._bus)
         return webhooks.DeliveryQueued(delivery_id=test.delivery_id)
 
     async def replay_one(self, request: webhooks.ReplayDelivery) -> Done:
         """Send a delivery again. Raises FaultError `not_found` and `conflict`."""
-        await self._check_callable(request.agent_id, request.endpoint_id)
+        endpoint = await self._callable(request.agent_id, request.endpoint_id)
         row, _ = await self._find(request.endpoint_id, request.delivery_id)
-        await self._begin(request.agent_id, request.endpoint_id, ANY, row.id, row.id)
+        await self._begin(endpoint, ANY, row.id, row.id)
         return Done()
 
     async def replay_failed(self, request: webhooks.ReplayFailed) -> Done:
         """Send again what has not succeeded. Raises FaultError `not_found` and `conflict`."""
-        await self._check_callable(request.agent_id, request.endpoint_id)
+        endpoint = await self._callable(request.agent_id, request.endpoint_id)
         first, last = first_id(request.since), first_id(now() + CLOCKS)
-        await self._begin(request.agent_id, request.endpoint_id, NOT_SUCCEEDED, first, last)
+        await self._begin(endpoint, NOT_SUCCEEDED, first, last)
         return Done()
 
     async def resume(self, request: webhooks.ResumeEndpoint) -> webhooks.EndpointFound:
         """Call an endpoint again, and send what was held. Raises FaultError `not_found`."""
         found = await self._endpoints.enable(request.agent_id, request.endpoint_id)
+        endpoint = await self._endpoints.find(request.agent_id, request.endpoint_id)
         first, last = first_id(EVER), first_id(now() + CLOCKS)
-        await self._begin(request.agent_id, request.endpoint_id, ("held",), first, last)
+        await self._begin(endpoint, ("held",), first, last)
         return found
 
     async def run(self, delivered: Delivered[Replay]) -> None:
-        """Queue the deliveries of a replay. Again, it queues only those that it had not."""
+        """Queue the deliveries of a replay. Again, it queues only those that it had not.
+
+        Raises RetryLater while so many of the account's are being worked on here.
+        """
         replay = delivered.message
+        whose = replay.account_id or replay.agent_id
+        if self._running[whose] >= REPLAYS_PER_ACCOUNT:
+            raise RetryLater(TURN_DELAY)
+        self._running[whose] += 1
+        try:
+            count = await self._queue_again(replay)
+        finally:
+            self._running[whose] -= 1
+            if not self._running[whose]:
+                del self._running[whose]
+        log.info("webhook.replayed", endpoint_id=replay.endpoint_id, deliveries=count)
+
+    async def _queue_again(self, replay: Replay) -> int:
         count = 0
         async for delivery in self._log.of_statuses(replay):
-            again = msgspec.structs.replace(delivery, replay_id=replay.replay_id)
+            again = msgspec.structs.replace(
+                delivery, replay_id=replay.replay_id, account_id=replay.account_id
+            )
             await self._log.replaying(again)
             await queue(again, self._bus)
             count += 1
-        log.info("webhook.replayed", endpoint_id=replay.endpoint_id, deliveries=count)
+        return count
 
     async def _find(
         self, endpoint_id: str, row_id: str
@@ -121,25 +150,29 @@ class Replays:
             raise FaultError("not_found", "the webhook has no such delivery", "delivery_id")
         return found
 
-    async def _check_callable(self, agent_id: str, endpoint_id: str) -> None:
+    async def _callable(self, agent_id: str, endpoint_id: str) -> StoredEndpoint:
         endpoint = await self._endpoints.find(agent_id, endpoint_id)
         if endpoint.disabled:
             raise FaultError("conflict", "the webhook is disabled: resume it first")
+        waiting = await self._bus.kept_on(subjects.DELIVERIES, subjects.replay(endpoint_id))
+        if waiting >= REPLAYS_WAITING:
+            raise FaultError("conflict", f"{waiting} replays of the webhook wait already")
+        return endpoint
 
     async def _begin(
         self,
-        agent_id: str,
-        endpoint_id: str,
+        endpoint: StoredEndpoint,
         statuses: tuple[DeliveryStatus, ...],
         first: str,
         last: str,
     ) -> None:
         replay = Replay(
             replay_id=new_id("rpl"),
-            agent_id=agent_id,
-            endpoint_id=endpoint_id,
+            agent_id=endpoint.agent_id,
+            endpoint_id=endpoint.id,
+            account_id=endpoint.account_id,
             statuses=statuses,
             first=first,
             last=last,
         )
-        await self._bus.send(subjects.replay(endpoint_id), replay, replay.replay_id)
+        await self._bus.send(subjects.replay(endpoint.id), replay, replay.replay_id)

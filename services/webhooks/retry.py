@@ -1,8 +1,6 @@
 """When a delivery is tried again. Pure; all times in seconds."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 SPREAD = 0.2
 """How much a delay varies, so that what failed together does not come back together."""
@@ -46,17 +44,3 @@ def put_back_delay(times: int, wait: float, *, chance: float) -> float:
 
 def _varied(delay: float, chance: float) -> float:
     return delay * (1 + SPREAD * (2 * chance - 1))
-
-
-def retry_after_seconds(header: str, now: datetime) -> float:
-    """Read a Retry-After header (RFC 9110, seconds or a date); 0 when it says nothing useful."""
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    # A date without a zone ("-0000") is UTC by RFC 5322.
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())

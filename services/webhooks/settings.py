@@ -25,7 +25,8 @@ class WebhooksSettings(Settings):
 
     webhooks_allow_private: bool = Field(
         False,
-        description="For development: also http, and private and loopback addresses, as targets",
+        description="For development: also http, and loopback addresses, as targets. Other private "
+        "addresses need WEBHOOK_ALLOWED_NETWORKS all the same",
     )
     webhook_retry_delays: Annotated[tuple[NonNegativeFloat, ...], NoDecode] = Field(
         (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR),
@@ -42,6 +43,9 @@ class WebhooksSettings(Settings):
         15.0, description="Seconds that one attempt may take in all"
     )
     webhook_concurrency: PositiveInt = Field(500, description="Attempts at once in one process")
+    webhook_account_concurrency: PositiveInt = Field(
+        250, description="Of these, most to all endpoints of one account"
+    )
     webhook_endpoint_concurrency: PositiveInt = Field(
         10, description="Attempts at once to one endpoint in one process"
     )
@@ -52,6 +56,13 @@ class WebhooksSettings(Settings):
     )
     webhook_waiting: PositiveInt = Field(
         2000, description="Deliveries that one process lets wait for all busy endpoints together"
+    )
+    webhook_account_waiting: PositiveInt = Field(1000, description="Of these, most of one account")
+    webhook_lookups: PositiveInt = Field(
+        64, description="Host names that one process looks up at once"
+    )
+    webhook_lookups_per_account: PositiveInt = Field(
+        8, description="Of these, most for one account: a name server may never answer"
     )
     webhook_endpoints_per_agent: PositiveInt = Field(10, description="Endpoints of one agent")
     webhook_headers_max: PositiveInt = Field(10, description="Custom headers of one endpoint")

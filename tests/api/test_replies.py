@@ -48,7 +48,7 @@ async def replies(bus: Bus, database: Database) -> Replies:
 
 async def followed(replies: Replies, *, until_text: str = "") -> list[ClientEvent]:
     """What a client is told of msg_1."""
-    inbox = replies.expect("msg_1")
+    inbox = replies.expect("msg_1", "acc_1")
     events: list[ClientEvent] = []
     async for batch in replies.follow("msg_1", inbox, Answer()):
         events += batch
@@ -85,7 +85,7 @@ async def test_a_gap_is_filled_at_once(bus: Bus, replies: Replies) -> None:
 
 async def test_what_came_before_a_gap_is_told(bus: Bus, replies: Replies) -> None:
     """Frames that arrive together with one that shows a gap are not dropped with it."""
-    inbox = replies.expect("msg_1")
+    inbox = replies.expect("msg_1", "acc_1")
     for frame in (FRAMES[0], FRAMES[1]):
         inbox.put(frame)
     inbox.put(TextFrame(attempt=1, seq=3, text=" Come in."))
@@ -191,7 +191,7 @@ async def test_a_gap_that_nothing_fills_is_looked_up_now_and_then(
 
     info = f"$JS.API.STREAM.INFO.{subjects.REPLIES.name}"
     await bus.client.subscribe(info, cb=count)
-    inbox = replies.expect("msg_1")
+    inbox = replies.expect("msg_1", "acc_1")
 
     async def first_batch() -> list[ClientEvent]:
         return await anext(aiter(replies.follow("msg_1", inbox, Answer())))

@@ -70,7 +70,7 @@ async def ledger_sum(database: Database, account_id: str) -> int:
     """What all entries add up to, read page by page."""
     total, cursor = 0, None
     while True:
-        page = await Statements(database).page(account_id, cursor, 7)
+        page = await Statements(database).page(account_id, None, cursor, 7)
         total += sum(entry.credits for entry in page.items)
         cursor = page.next_cursor
         if cursor is None:

@@ -91,7 +91,7 @@ class System:
         """Answer one message as llm does, and follow it as its edge does."""
         edge = self.rng.choice(self.edges)
         outcome = self._outcome(message_id, edge.edge)
-        inbox, answer = edge.expect(message_id), Answer()
+        inbox, answer = edge.expect(message_id, outcome.account_id), Answer()
         following = asyncio.create_task(_followed(edge, message_id, inbox, answer))
         subject = subjects.chat_reply(edge.edge, message_id)
         await self.worker.tell(subject, SourcesFrame(attempt=1, seq=0, sources=(), confidence=0.9))

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from libs.contracts import chat, events
+from libs.contracts import chat, events, webhooks
 from libs.contracts.message import Message, decode, encode
 from tests.contracts.samples import SAMPLES
 
@@ -69,6 +69,15 @@ def test_message_of_an_older_release_is_read() -> None:
     agent = grounded.request.agent
     assert (agent.language, agent.temperature, agent.answer_threshold) == (None, None, None)
     assert (grounded.request.fallbacks, grounded.suggestions) == ((), ())
+
+
+BEFORE_ACCOUNTS = b"""{"type":"webhooks.delivery.v1","webhook_id":"evt_1","endpoint_id":"wh_1",\
+"agent_id":"agent_1","event":"message.sent","body":"{}"}"""
+
+
+def test_a_delivery_of_an_older_release_is_read() -> None:
+    """One that did not say which account's it is."""
+    assert decode(BEFORE_ACCOUNTS, webhooks.Delivery).account_id == ""
 
 
 def test_public_event_names() -> None:

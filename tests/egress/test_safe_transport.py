@@ -1,6 +1,8 @@
 """Connections go to allowed addresses only, whatever the URL looks like."""
 
+import asyncio
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 
@@ -8,9 +10,9 @@ import httpx
 import pytest
 import trustme
 
-from libs.egress.resolve import ResolveError, Resolver
+from libs.egress.resolve import ResolveError, Resolver, looking_up_for
 from libs.egress.safe_transport import UnsafeAddress, open_client
-from libs.egress.safe_url import anything, is_public, public_or_in
+from libs.egress.safe_url import any_of, is_loopback, is_public, public_or_in
 from tests.fakes.webhook_receiver import Receiver, running_receiver
 
 REFUSED_URLS = [
@@ -171,7 +173,7 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer(
 ) -> None:
     """A name with several addresses is reachable while one of them is."""
     resolver = Rebinding(["127.0.0.2", "127.0.0.1"])
-    async with open_client(resolver, allowed=anything, connect_timeout=2.0) as client:
+    async with open_client(resolver, allowed=is_loopback, connect_timeout=2.0) as client:
         answer = await client.post(receiver.url("/hook").replace("127.0.0.1", "two.example"))
     assert answer.status_code == 200
 
@@ -187,7 +189,7 @@ async def test_tls_is_checked_against_the_name_not_the_address() -> None:
         running_receiver(server) as receiver,
         open_client(
             Rebinding(["127.0.0.1"], ["127.0.0.1"]),
-            allowed=anything,
+            allowed=is_loopback,
             connect_timeout=5.0,
             tls=trusting,
         ) as client,
@@ -195,6 +197,46 @@ async def test_tls_is_checked_against_the_name_not_the_address() -> None:
         assert (await client.post(receiver.url("/hook"))).status_code == 200
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await client.post(receiver.url("/hook").replace("localhost", "other.example"))
+
+
+class Hanging(Resolver):
+    """The system's resolver, but for names that are answered when their server is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(at_once=8, each=3)
+        self.answer = threading.Event()
+        self.asked: list[str] = []
+
+    def look_up(self, host: str) -> list[str]:
+        """Wait in the thread, as for a name server that never answers."""
+        self.asked.append(host)
+        if host.startswith("hangs"):
+            self.answer.wait(30)
+        return ["127.0.0.1"]
+
+
+async def test_names_of_one_account_that_hang_are_its_own_problem() -> None:
+    """They use up its share, of which a thread is a part until its lookup is really over."""
+    resolver = Hanging()
+    try:
+
+        async def hang(number: int) -> list[str]:
+            with looking_up_for("hostile"):
+                return await resolver.addresses(f"hangs-{number}.example", 0.2)
+
+        results = await asyncio.gather(*map(hang, range(40)), return_exceptions=True)
+        assert {type(result) for result in results} == {ResolveError}
+        assert len(resolver.asked) == 3
+        for account in ("another", "a third"):
+            with looking_up_for(account):
+                assert await resolver.addresses(f"{account}.example", 5.0) == ["127.0.0.1"]
+        assert await resolver.addresses("nobodys.example", 5.0) == ["127.0.0.1"]
+        resolver.answer.set()
+        with looking_up_for("hostile"):
+            assert await resolver.addresses("hangs-41.example", 5.0) == ["127.0.0.1"]
+    finally:
+        resolver.answer.set()
+        resolver.close()
 
 
 async def test_a_lookup_is_shared_and_bounded(resolver: Resolver) -> None:
@@ -222,3 +264,53 @@ def test_an_operators_own_networks_are_let_through(address: str, allowed: bool) 
     """Beside the internet, and nothing else."""
     rule = public_or_in([ip_network("10.1.0.0/16"), ip_network("fd00::/64")])
     assert rule(address) is allowed
+
+
+DEVELOPMENT = any_of(is_public, is_loopback)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.255.255.254", "::1", *PUBLIC])
+def test_development_reaches_this_machine(address: str) -> None:
+    """And the internet, as ever."""
+    assert DEVELOPMENT(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",  # noqa: S104 - nobody listens there
+        "::",
+        "10.0.0.1",
+        "172.17.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "169.254.0.1",
+        "169.254.169.254",
+        "192.0.0.192",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fe80::a9fe:a9fe",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::",
+        "2002:a9fe:a9fe::",
+        "2001:0:7f00:1::",
+    ],
+)
+def test_development_reaches_nothing_else(address: str) -> None:
+    """What is private, in any form, has to be named by the operator."""
+    assert not DEVELOPMENT(address)

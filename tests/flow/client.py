@@ -104,24 +104,43 @@ class Client:
         return await self.post(f"/v1/agents/{agent_id}/chat", {"message": message} | fields)
 
     async def stream(
-        self, agent_id: str, message: str, *, key: str | None = None, **fields: Any
+        self,
+        agent_id: str,
+        message: str,
+        *,
+        key: str | None = None,
+        visitor: str | None = None,
+        **fields: Any,
     ) -> Streamed:
         """Send a message; return the streamed answer when it has ended."""
-        async with self.streaming(agent_id, message, key=key, **fields) as (streamed, events):
+        async with self.streaming(agent_id, message, key=key, visitor=visitor, **fields) as (
+            streamed,
+            events,
+        ):
             async for event in events:
                 streamed.events.append(event)
         return streamed
 
     @asynccontextmanager
     async def streaming(
-        self, agent_id: str, message: str, *, key: str | None = None, **fields: Any
+        self,
+        agent_id: str,
+        message: str,
+        *,
+        key: str | None = None,
+        visitor: str | None = None,
+        **fields: Any,
     ) -> AsyncIterator[tuple[Streamed, AsyncIterator[tuple[str, dict[str, Any]]]]]:
-        """Send a message, with an Idempotency-Key if given; hand over the stream while it runs."""
+        """Send a message, with an Idempotency-Key and a visitor's token if given.
+
+        Hands over the stream while it runs.
+        """
+        given = {"Idempotency-Key": key, "X-Visitor-Token": visitor}
         async with self.http.stream(
             "POST",
             f"/v1/agents/{agent_id}/chat",
             json={"message": message, "stream": True} | fields,
-            headers=self._headers | ({"Idempotency-Key": key} if key else {}),
+            headers=self._headers | {name: value for name, value in given.items() if value},
         ) as response:
             if response.status_code != 200:
                 raise Refused(response, await response.aread())

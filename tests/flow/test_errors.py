@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fakes.openai_server import FakeOpenAI, Script
 from tests.flow.client import Client
 
 
@@ -164,3 +165,34 @@ async def test_a_source_may_be_larger_than_other_bodies(client: Client, shop: st
     source["text"] = paragraph * 300
     response = await client.request("POST", path, json=source)
     assert error_of(response, 413)["code"] == "payload_too_large"
+
+
+async def test_a_failed_answer_says_which_message_it_was(
+    client: Client, http: httpx.AsyncClient, model: FakeOpenAI
+) -> None:
+    """JSON as a stream does; the message can be read in its conversation, a visitor's as well."""
+    model.scripts["broken"] = Script(status=400)
+    agent = await client.agent(model="broken")
+    made = await client.post(
+        f"/v1/agents/{agent}/keys", {"type": "publishable", "allowed_origins": ["*"]}
+    )
+    for caller in (client, Client(http, made["key"])):
+        failed = await caller.request("POST", f"/v1/agents/{agent}/chat", json={"message": "Hi"})
+        assert failed.status_code >= 500
+        token = failed.headers.get("X-Visitor-Token")
+        assert bool(token) is (caller is not client)
+        conversation = await caller.get(
+            f"/v1/conversations/{failed.headers['X-Conversation-Id']}",
+            headers={"X-Visitor-Token": token} if token else {},
+        )
+        asked, ended = conversation["messages"]
+        assert asked["content"] == "Hi"
+        assert (ended["id"], ended["status"]) == (failed.headers["X-Message-Id"], "failed")
+        assert ended["error"]["code"] == failed.json()["error"]["code"]
+
+
+async def test_an_error_before_there_is_a_message_names_none(client: Client, shop: str) -> None:
+    """Nothing was accepted, so there is nothing to read."""
+    refused = await client.request("POST", f"/v1/agents/{shop}/chat", json={"message": ""})
+    assert "X-Message-Id" not in refused.headers
+    assert "X-Conversation-Id" not in refused.headers

@@ -1,6 +1,9 @@
 """Idempotency-Key: a message is accepted once, however often it is sent."""
 
 import asyncio
+import hashlib
+import secrets
+import uuid
 
 import httpx
 import pytest
@@ -26,13 +29,20 @@ def key() -> str:
     return new_id("idem")
 
 
-async def send(client: Client, agent_id: str, key: str, **body: object) -> httpx.Response:
+async def send(
+    client: Client,
+    agent_id: str,
+    key: str,
+    *,
+    headers: dict[str, str] | None = None,
+    **body: object,
+) -> httpx.Response:
     """Send a message with a key."""
     return await client.request(
         "POST",
         f"/v1/agents/{agent_id}/chat",
         json={"message": "Talk."} | body,
-        headers={"Idempotency-Key": key},
+        headers={"Idempotency-Key": key} | (headers or {}),
     )
 
 
@@ -127,16 +137,118 @@ async def test_keys_are_the_accounts_own(
     assert mine.json()["message_id"] != theirs.json()["message_id"]
 
 
-async def test_a_visitor_gets_the_same_token(
-    client: Client, http: httpx.AsyncClient, talker: str, key: str
-) -> None:
-    """The first response was lost, and with it the token: the retry has it again."""
+@pytest.fixture
+async def visitor(client: Client, http: httpx.AsyncClient, talker: str) -> Client:
+    """A page's client: all visitors have this key, and none a token yet."""
     created = await client.post(
         f"/v1/agents/{talker}/keys", {"type": "publishable", "allowed_origins": ["*"]}
     )
-    visitor = Client(http, created["key"])
+    return Client(http, created["key"])
+
+
+def seen_from(address: str, origin: str = "https://shop.example") -> dict[str, str]:
+    """Headers of a request from somewhere else."""
+    return {"X-Forwarded-For": address, "Origin": origin}
+
+
+async def test_a_visitor_gets_the_same_token(visitor: Client, talker: str) -> None:
+    """The first response was lost, and with it the token: the retry has it again."""
+    key = str(uuid.uuid4())
     first, again = [(await send(visitor, talker, key)).json() for _ in range(2)]
     assert first == again
     path = f"/v1/conversations/{first['conversation_id']}"
     headers = {"X-Visitor-Token": first["visitor_token"]}
     assert (await visitor.request("GET", path, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "guessable",
+    [
+        "1",
+        "2026-11-25T22:59:36.120Z",
+        hashlib.sha256(b"Talk.").hexdigest(),
+        str(uuid.uuid5(uuid.NAMESPACE_URL, "Talk.")),
+        str(uuid.UUID(int=7)),
+        "00000000-0000-4000-8000-000000000001",
+        "9f8c1d2e3b4a5f60",
+    ],
+)
+async def test_a_key_is_no_credential(visitor: Client, talker: str, guessable: str) -> None:
+    """What another visitor could choose as well is refused, whether it was used or not."""
+    responses = [await send(visitor, talker, guessable, message=said) for said in ("A", "A", "B")]
+    assert {response.status_code for response in responses} == {400}
+    assert {response.json()["error"]["param"] for response in responses} == {"Idempotency-Key"}
+    # With a token of its own a visitor may choose any: they are this visitor's.
+    mine = [{"X-Visitor-Token": "vt_" + secrets.token_urlsafe(32)} for _ in range(2)]
+    answers = [
+        (await send(visitor, talker, guessable, headers=headers)).json()
+        for headers in (mine[0], mine[1], mine[0])
+    ]
+    assert answers[0] == answers[2]
+    assert answers[0]["conversation_id"] != answers[1]["conversation_id"]
+
+
+async def test_a_key_from_elsewhere_is_another_key(visitor: Client, talker: str) -> None:
+    """From another network or page it hands out nothing, and is not known to be in use."""
+    key = str(uuid.uuid4())
+    first = await send(visitor, talker, key, headers=seen_from("203.0.113.5"))
+    others = [
+        await send(visitor, talker, key, headers=seen_from("203.0.113.6")),
+        await send(visitor, talker, key, headers=seen_from("203.0.113.5", "https://evil.example")),
+        await send(visitor, talker, key, headers=seen_from("2001:db8::1"), message="Other."),
+    ]
+    assert {other.status_code for other in others} == {200}
+    again = await send(visitor, talker, key, headers=seen_from("203.0.113.5"))
+    assert again.json() == first.json()
+    everybody = [first, *others]
+    for name in ("conversation_id", "visitor_token", "message_id"):
+        assert len({one.json()[name] for one in everybody}) == len(everybody)
+
+
+async def test_a_retry_with_the_token_that_came_is_the_same_message(
+    visitor: Client, talker: str
+) -> None:
+    """The head of a stream brings it; the stream breaks, and the page sends its message again."""
+    key = str(uuid.uuid4())
+    async with visitor.streaming(talker, "Talk.", key=key) as (streamed, events):
+        await anext(events)
+        token = streamed.headers["X-Visitor-Token"]
+    retried = await visitor.stream(talker, "Talk.", key=key, visitor=token)
+    assert retried.headers["X-Message-Id"] == streamed.headers["X-Message-Id"]
+    # From another network it is known by its token alone, and so is a message of its own.
+    moved = {"X-Visitor-Token": token} | seen_from("203.0.113.9")
+    elsewhere = await send(visitor, talker, key, headers=moved)
+    assert elsewhere.json()["message_id"] != streamed.headers["X-Message-Id"]
+
+
+async def test_a_token_outlives_a_failed_first_message(
+    client: Client, http: httpx.AsyncClient, model: FakeOpenAI
+) -> None:
+    """The error brings the token; what is asked again with it or without it is one message."""
+    model.scripts["moody"] = Script(status=400)
+    agent = await client.agent(model="moody")
+    created = await client.post(
+        f"/v1/agents/{agent}/keys", {"type": "publishable", "allowed_origins": ["*"]}
+    )
+    page, key = Client(http, created["key"]), str(uuid.uuid4())
+    failed = await send(page, agent, key)
+    assert failed.status_code >= 500
+    model.scripts["moody"] = Script(text="Fine.")
+    token = {"X-Visitor-Token": failed.headers["X-Visitor-Token"]}
+    retried = [await send(page, agent, key, headers=headers) for headers in (token, {}, token)]
+    assert len({one.json()["message_id"] for one in retried}) == 1
+    assert {one.json()["visitor_token"] for one in retried} == {token["X-Visitor-Token"]}
+
+
+async def test_keys_of_an_agents_key_are_the_agents(
+    client: Client, http: httpx.AsyncClient, talker: str, shop: str, key: str
+) -> None:
+    """Another agent's key can't find out which are in use, nor take them."""
+    clients = [
+        Client(http, (await client.post(f"/v1/agents/{agent}/keys", {"type": "secret"}))["key"])
+        for agent in (talker, shop)
+    ]
+    answers = [
+        await send(one, agent, key) for one, agent in zip(clients, (talker, shop), strict=True)
+    ]
+    assert {answer.status_code for answer in answers} == {200}

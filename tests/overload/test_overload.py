@@ -95,6 +95,40 @@ async def test_the_line_is_bounded(tmp_path: Path, model: FakeOpenAI) -> None:
         assert {response.status_code for response in answered} == {200}
 
 
+async def test_one_account_leaves_room_for_others(tmp_path: Path, model: FakeOpenAI) -> None:
+    """Its open answers and its questions in line are bounded, also when it does not wait."""
+    limits: dict[str, Any] = {
+        "ANSWERS_PER_ACCOUNT": "4",
+        "WAITING_PER_ACCOUNT": "3",
+        "LLM_CONCURRENCY": "2",
+    }
+    async with narrow(tmp_path, model, **limits) as (stack, client, agent):
+        other = Client(client.http, await stack.account())
+        calm = await other.agent(model="extractive")
+        asking = [asyncio.create_task(send(client, agent)) for _ in range(12)]
+        await model.until(lambda fake: len(fake.chats) == 2)
+        done, _ = await asyncio.wait(asking, timeout=2)
+        while len(done) < 12 - 4:
+            done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        assert all(refused(one.result()) for one in done)
+        # Who has left has its question in line all the same.
+        for one in asking:
+            one.cancel()
+
+        async def lets_in_no_more() -> bool:
+            leaving = asyncio.create_task(send(client, agent))
+            done, _ = await asyncio.wait({leaving}, timeout=0.3)
+            leaving.cancel()
+            return bool(done) and refused(leaving.result())
+
+        await eventually(lets_in_no_more)
+        waiting = asyncio.create_task(send(other, calm))
+        done, _ = await asyncio.wait({waiting}, timeout=1)
+        assert not done or waiting.result().status_code == 200
+        model.resume()
+        assert (await waiting).status_code == 200
+
+
 async def test_a_client_that_left_makes_room(tmp_path: Path, model: FakeOpenAI) -> None:
     """It waited for a whole answer; its question is answered and stored all the same."""
     async with narrow(tmp_path, model, MAX_OPEN_ANSWERS="1") as (_, client, agent):
@@ -157,3 +191,19 @@ def connected_ports() -> set[int]:
     """The other ends' ports of all established connections that this machine's servers have."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {int(row[2].rpartition(":")[2], 16) for row in rows if row[3] == "01"}
+
+
+async def test_readiness_is_asked_once_for_all(tmp_path: Path, model: FakeOpenAI) -> None:
+    """A hundred who ask at once cost the model server one request."""
+    async with narrow(tmp_path, model, READINESS_SECONDS="30") as (stack, _, _):
+        async with httpx.AsyncClient(base_url=stack.url, timeout=60) as http:
+            await http.get("/readyz")
+            before = asked_for_models(model)
+            answers = await asyncio.gather(*(http.get("/readyz") for _ in range(100)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert asked_for_models(model) <= before + 1
+
+
+def asked_for_models(model: FakeOpenAI) -> int:
+    """How often the model server was asked whether it is there."""
+    return sum(seen.path == "/v1/models" for seen in model.requests)

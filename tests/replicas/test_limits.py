@@ -2,9 +2,12 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from typing import Any
 
 import httpx
 
+from libs.bus.bus import open_bus
+from libs.contracts.accounts import CREATE_ACCOUNT, SET_PLAN, CreateAccount, SetPlan
 from tests.flow.client import Client
 from tests.stack import Stack
 
@@ -102,3 +105,108 @@ async def test_a_visitor_is_one_for_all_replicas(
     own = f"/v1/conversations/{second['conversation_id']}"
     for page in pages:
         assert (await page.request("GET", own, headers=calm)).status_code == 200
+
+
+async def with_many_keys(stack: Stack, http: httpx.AsyncClient, **limits: Any) -> list[str]:
+    """Make an account with keys of every kind, then set its limits; return their secrets."""
+    async with open_bus(stack.nats_url, "test") as bus:
+        request = CreateAccount(name="Test", plan="enterprise", credits=100)
+        created = await bus.call(CREATE_ACCOUNT, request)
+        client = Client(http, created.secret_key)
+        keys = [client.key]
+        agents = [await client.agent(model="extractive") for _ in range(3)]
+        for agent in agents:
+            path = f"/v1/agents/{agent}/keys"
+            page = {"type": "publishable", "allowed_origins": ["*"]}
+            made = [await client.post(path, {"type": "secret"}), await client.post(path, page)]
+            keys += [one["key"] for one in made]
+            rotated = await client.post(f"{path}/{made[0]['id']}/rotate", {})
+            keys.append(rotated["key"])
+        account_id = created.account.id
+        await bus.call(SET_PLAN, SetPlan(account_id=account_id, plan="free", **limits))
+    return keys
+
+
+async def test_many_keys_are_one_account(stack: Stack, https: list[httpx.AsyncClient]) -> None:
+    """Its own keys, those of its agents, rotated and publishable ones, in parallel, in a minute."""
+    keys = await with_many_keys(stack, https[0], requests_per_minute=40)
+    path = "/v1/conversations/conv_none"
+    answers = await asyncio.gather(
+        *(
+            Client(https[number % 2], keys[number % len(keys)]).request("GET", path)
+            for number in range(100)
+        )
+    )
+    windows: dict[str, Counter[int]] = defaultdict(Counter)
+    for answer in answers:
+        assert answer.status_code in {404, 429}
+        windows[answer.headers["X-RateLimit-Reset"]][answer.status_code] += 1
+    for passed in windows.values():
+        # What went before the limits were set was counted as well.
+        assert passed[404] <= 40
+    assert sum(passed[429] for passed in windows.values()) >= 100 - 2 * 40
+
+
+async def test_keys_and_agents_that_are_gone_free_nothing(
+    stack: Stack, https: list[httpx.AsyncClient]
+) -> None:
+    """In a day's limit that is used up by one, whatever is made, deleted or revoked meanwhile."""
+    keys = await with_many_keys(stack, https[0], requests_per_minute=1_000, requests_per_day=60)
+    client = Client(https[0], keys[0])
+    passed = 0
+    for number in range(60):
+        # Both take two requests at most: 16 before, and at most 44 more.
+        made = await client.request("POST", "/v1/agents", json={"name": f"Agent {number}"})
+        passed += made.status_code == 201
+        if made.status_code != 201:
+            break
+        gone = await client.request("DELETE", f"/v1/agents/{made.json()['id']}")
+        passed += gone.status_code == 204
+    assert passed <= 60 - 16
+    for http, key in zip([*https, *https], keys, strict=False):
+        refused = await Client(http, key).request("GET", "/v1/conversations/conv_none")
+        assert refused.status_code == 429, key[:3]
+        assert int(refused.headers["Retry-After"]) > 0
+
+
+async def test_pages_leave_something_for_the_servers(
+    stack: Stack, https: list[httpx.AsyncClient]
+) -> None:
+    """Visitors, however many there are, can't use up what the owner's own servers need."""
+    keys = await with_many_keys(stack, https[0], requests_per_minute=1_000, requests_per_day=60)
+    visitors = [key for key in keys if key.startswith("pk_")]
+    answers = await asyncio.gather(
+        *(
+            Client(https[number % 2], visitors[number % 3]).request(
+                "GET",
+                "/v1/conversations/conv_none",
+                headers={"X-Forwarded-For": f"203.0.113.{number}"},
+            )
+            for number in range(80)
+        )
+    )
+    counts = Counter(answer.status_code for answer in answers)
+    assert set(counts) == {404, 429}
+    assert counts[404] <= 60 * 0.8
+    own = await Client(https[0], keys[0]).request("GET", "/v1/conversations/conv_none")
+    assert own.status_code == 404
+
+
+async def test_no_more_keys_than_there_may_be(clients: list[Client], shop: str) -> None:
+    """Of thirty that are made at once, twenty; webhooks ten."""
+    path = f"/v1/agents/{shop}"
+    hook = {"name": "x", "endpoint_url": "http://127.0.0.1:9/", "events": ["message.sent"]}
+    made = await asyncio.gather(
+        *(
+            clients[number % 2].request("POST", f"{path}/keys", json={"type": "secret"})
+            for number in range(30)
+        ),
+        *(
+            clients[number % 2].request("POST", f"{path}/webhooks", json=hook)
+            for number in range(20)
+        ),
+    )
+    listed = [(await clients[0].get(f"{path}/{what}"))["items"] for what in ("keys", "webhooks")]
+    working = [answer.json() for answer in made if answer.status_code == 201]
+    assert {one["id"] for one in working} == {one["id"] for one in [*listed[0], *listed[1]]}
+    assert (len(listed[0]), len(listed[1])) == (20, 10)

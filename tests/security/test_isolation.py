@@ -3,10 +3,13 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from libs.runtime.ids import new_id
 from tests.flow.client import Client
 from tests.security.conftest import Owned
+from tests.stack import Stack
+from tests.waiting import eventually
 
 # A valid body for everything that takes one: what is refused is the id, not the body.
 BODIES: dict[str, Any] = {
@@ -135,3 +138,89 @@ async def test_without_a_key_nothing_is_there(
         for operation in operations:
             response = await call(Client(http, key), operation, owner.ids)
             assert response.status_code == 401, operation
+
+
+@pytest.fixture
+async def neighbour(owner: Owned, http: httpx.AsyncClient) -> tuple[Client, dict[str, str]]:
+    """A client with the secret key of another agent of the same account, and that agent's id."""
+    agent_id = await owner.client.agent(model="extractive")
+    made = await owner.client.post(f"/v1/agents/{agent_id}/keys", {"type": "secret"})
+    return Client(http, made["key"]), {"agent_id": agent_id}
+
+
+async def test_an_agents_key_sees_that_agent_only(
+    owner: Owned, neighbour: tuple[Client, dict[str, str]], operations: list[tuple[str, str]]
+) -> None:
+    """404 for all of the account's other agents, under their path and under the own one."""
+    client, own = neighbour
+    for operation in with_ids(operations):
+        assert (await call(client, operation, owner.ids)).status_code == 404, operation
+        if operation[1].count("{") > 1:
+            below = await call(client, operation, owner.ids | own)
+            assert below.status_code == 404, operation
+    for method, path in operations:
+        if "{" not in path and path not in {"/v1/credits/ledger", "/v1/usage"}:
+            assert (await call(client, (method, path), {})).status_code == 403, path
+
+
+async def test_an_agents_key_sees_that_agents_money_only(
+    owner: Owned, neighbour: tuple[Client, dict[str, str]]
+) -> None:
+    """Its entries and its usage; not the account's, nor another agent's, whatever is asked for."""
+    client, own = neighbour
+    answer = await client.chat(own["agent_id"], "What are your business hours?")
+
+    async def billed() -> bool:
+        entries = (await owner.client.get("/v1/credits/ledger"))["items"]
+        return {answer["message_id"], owner.ids["message_id"]} <= {
+            entry["message_id"] for entry in entries
+        }
+
+    await eventually(billed)
+    for params in ({}, {"cursor": "zzz"}, {"agent_id": owner.ids["agent_id"]}):
+        entries = (await client.get("/v1/credits/ledger", params=params))["items"]
+        assert [entry["message_id"] for entry in entries] == [answer["message_id"]]
+    assert [day["messages"] for day in (await client.get("/v1/usage"))["days"]] == [1]
+    assert [day["messages"] for day in (await client.get("/v1/usage", params=own))["days"]] == [1]
+    other = await client.request("GET", "/v1/usage", params={"agent_id": owner.ids["agent_id"]})
+    assert other.status_code == 404
+    assert sum(day["messages"] for day in (await owner.client.get("/v1/usage"))["days"]) == 2
+
+
+async def test_an_agents_key_gets_no_events_of_the_accounts_money(
+    owner: Owned, neighbour: tuple[Client, dict[str, str]]
+) -> None:
+    """It makes no webhook for them, and takes over none that the account made."""
+    client, own = neighbour
+    path = f"/v1/agents/{own['agent_id']}/webhooks"
+    hook = {"name": "x", "endpoint_url": "http://127.0.0.1:9/", "events": ["credits.low"]}
+    assert (await client.request("POST", path, json=hook)).status_code == 403
+    mine = await client.post(path, hook | {"events": ["message.sent"]})
+    theirs = await owner.client.post(path, hook)
+    moved = {"endpoint_url": "http://127.0.0.1:10/"}
+    for hook_id, change in ((mine["id"], {"events": ["credits.low"]}), (theirs["id"], moved)):
+        refused = await client.request("PATCH", f"{path}/{hook_id}", json=change)
+        assert refused.status_code == 403
+    test = f"{path}/{theirs['id']}/test"
+    sent = await owner.client.post(test, {"event": "credits.low"})
+    delivery = f"{path}/{theirs['id']}/deliveries/{sent['delivery_id']}"
+
+    async def logged() -> bool:
+        return (await owner.client.request("GET", delivery)).status_code == 200
+
+    await eventually(logged)
+    assert (await client.request("GET", delivery)).status_code == 403
+
+
+async def test_nobody_else_hears_of_the_accounts_credits(stack: Stack, owner: Owned) -> None:
+    """A visitor, and an agent's key, learn that an answer can't be paid, and no more."""
+    poor = Client(owner.client.http, await stack.account(credits=0))
+    agent_id = await poor.agent(model="extractive")
+    path = f"/v1/agents/{agent_id}/keys"
+    page = {"type": "publishable", "allowed_origins": ["*"]}
+    for body in ({"type": "secret"}, page):
+        made = await poor.post(path, body)
+        client = Client(poor.http, made["key"])
+        refused = await client.request("POST", f"/v1/agents/{agent_id}/chat", json={"message": "x"})
+        assert refused.status_code == 402
+        assert not any(letter.isdigit() for letter in refused.json()["error"]["message"])

@@ -256,3 +256,31 @@ async def test_who_was_stopped_in_line_does_not_disturb_a_lane_made_since() -> N
         await asyncio.gather(stopped, return_exceptions=True)
         assert list(lanes._lanes) == list(lanes._lines) == ["slow"]
     await waiting
+
+
+async def test_one_accounts_endpoints_leave_room_for_others() -> None:
+    """However many of them hang, and with all that waits for them; what gets free is theirs."""
+    lanes = Lanes(
+        each=10, waiting_each=10, at_once=20, waiting=40, of_account=5, waiting_of_account=8
+    )
+    release = asyncio.Event()
+    served = 0
+
+    async def hang(endpoint: str) -> None:
+        nonlocal served
+        async with lanes.turn(endpoint, "hostile"):
+            served += 1
+            await release.wait()
+
+    hanging = [asyncio.create_task(hang(f"hangs_{number}")) for number in range(30)]
+    done, _ = await asyncio.wait(hanging, timeout=0)
+    while len(done) < 30 - 5 - 8:  # who finds no place to wait is turned away
+        done, _ = await asyncio.wait(hanging, return_when=asyncio.FIRST_COMPLETED)
+    assert all(isinstance(task.exception(), Busy) for task in done)
+    assert served == 5
+    async with AsyncExitStack() as stack:
+        for number in range(10):
+            await stack.enter_async_context(lanes.turn(f"healthy_{number}"))
+    release.set()
+    await asyncio.gather(*hanging, return_exceptions=True)
+    assert served == 5 + 8

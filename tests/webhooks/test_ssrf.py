@@ -150,3 +150,31 @@ async def test_an_operators_own_networks_can_be_allowed(
         for url in ("https://10.2.0.1/", "https://127.0.0.1/", "http://10.1.2.3/"):
             with pytest.raises(FaultError):
                 await owner.create(url)
+
+
+@pytest.mark.usefixtures("service")
+async def test_development_is_not_a_hole(owner: Owner) -> None:
+    """The own machine is allowed, by http as well; no other private address, in any spelling."""
+    for url in ("http://127.0.0.1:9/", "https://127.9.9.9/", "http://localhost:9/"):
+        await owner.create(url)
+    for url in (
+        "http://0.0.0.0:9/",
+        "http://0:9/",
+        "http://[::]:9/",
+        "http://10.0.0.1/",
+        "http://192.168.1.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://0xa9fea9fe/",
+        "http://100.100.100.200/",
+        "http://[fd00:ec2::254]/",
+        "http://[fe80::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://255.255.255.255/",
+        "http://224.0.0.1/",
+    ):
+        with pytest.raises(FaultError, match="private or local") as refusal:
+            await owner.create(url)
+        assert refusal.value.fault.param == "endpoint_url", url

@@ -72,9 +72,12 @@ class Agents:
         agents, more = await up_to(newest, _agent, limit, most_bytes)
         return agents, agents[-1].id if more else None
 
-    async def count(self, account_id: str, limit: int) -> int:
-        """Count an account's agents, up to `limit`."""
-        return await self._agents.count_documents({"account_id": account_id}, limit=limit)
+    async def count(self, account_id: str, limit: int, *, before: str | None = None) -> int:
+        """Count an account's agents, up to `limit`; those made before one of them."""
+        query: dict[str, Any] = {"account_id": account_id}
+        if before is not None:
+            query["_id"] = {"$lt": before}
+        return await self._agents.count_documents(query, limit=limit)
 
     async def update(self, agent_id: str, changes: dict[str, Any]) -> bool:
         """Change fields. False when there is no such agent."""

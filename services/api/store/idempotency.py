@@ -13,7 +13,8 @@ KEPT = timedelta(hours=24)
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A key's first request. `body` is the hash of what it asked.
 
-    `claimed_at` is when a process began to accept it; `accepted`: that was done.
+    `claimed_at` is when a process began to accept it; `accepted`: that was done. `seed` is what
+    the token of a visitor without one is made of; a message in the place of a failed one keeps it.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     claimed_at: datetime
     accepted: bool = False
+    seed: str = ""
 
 
 class Claims:

@@ -4,15 +4,20 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
 
 import httpx
+import structlog
 
+from libs.egress.retry_after import retry_after
 from libs.egress.safe_transport import UnsafeAddress
 from services.rag.crawl.pace import Pace
 from services.rag.crawl.skipped import Skipped, Unreachable
 from services.rag.crawl.urls import normalised, site_of
+
+log = structlog.get_logger()
 
 RETRY_DELAY = 0.5
 """Seconds before another try, at least."""
@@ -132,6 +137,11 @@ class Fetcher:
                 raise Unreachable("The server can't be reached.") from error
             except httpx.InvalidURL as error:
                 raise Skipped("It is no web address.") from error
+            except (Skipped, Unreachable):
+                raise
+            except Exception as error:  # nothing that one server says ends the whole crawl
+                log.exception("page.odd_answer", site=site_of(url))
+                raise Skipped("The server's answer can't be read.") from error
 
     async def _once(self, url: str, accept: Accept, headers: Mapping[str, str]) -> Fetched:
         ours = {
@@ -142,7 +152,8 @@ class Fetcher:
         async with self._client.stream("GET", url, headers={**ours, **headers}) as response:
             if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, 502, 503, 504}:
                 reason = f"The server answered with an error ({response.status_code})."
-                raise Unreachable(reason, _seconds(response.headers.get("retry-after", "")))
+                asked = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+                raise Unreachable(reason, asked)
             body = b""
             if response.status_code not in REDIRECTS:
                 accept(response, url)
@@ -193,7 +204,3 @@ def gunzipped(content: bytes, most: int) -> bytes:
 def too_large(most: int) -> Skipped:
     """Return why something was given up."""
     return Skipped(f"It is larger than {most} bytes.")
-
-
-def _seconds(retry_after: str) -> float:
-    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
