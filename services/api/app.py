@@ -4,10 +4,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
 from litestar.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from libs.bus.bus import Bus, open_bus
 from libs.bus.files import open_files
@@ -18,9 +20,10 @@ from libs.runtime.tasks import background
 from services.api.admission import Admission
 from services.api.cache import Directory
 from services.api.handlers import register
+from services.api.heads import HeadBounds
 from services.api.idle import IdleConversations
 from services.api.key_usage import KeyUsage
-from services.api.protocol import bounded
+from services.api.protocol import Bounds, Connections, bounded
 from services.api.replies import Replies
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
@@ -120,14 +123,19 @@ async def _http(
     app: ASGIApp, settings: ApiSettings, stopping: asyncio.Event
 ) -> AsyncIterator[None]:
     """Listen on HOST and PORT; on exit stop accepting, then let open requests finish."""
+    edge: Any = app  # the two libraries describe ASGI in types of their own
+    proxied = ProxyHeadersMiddleware(edge, settings.trusted_proxies)
     config = uvicorn.Config(
-        app,
-        http=bounded(settings.max_header_bytes, settings.request_timeout),
+        proxied,
+        http=bounded(
+            _bounds(settings),
+            Connections(settings.max_connections_per_address, proxied.trusted_hosts.__contains__),
+        ),
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=settings.trusted_proxies,
+        proxy_headers=False,
         timeout_graceful_shutdown=int(settings.drain_timeout),
     )
     server = _Server(config)
@@ -139,6 +147,19 @@ async def _http(
         stopping.set()
         server.should_exit = True
         await serving
+
+
+def _bounds(settings: ApiSettings) -> Bounds:
+    return Bounds(
+        head=HeadBounds(
+            size=settings.max_header_bytes,
+            line=settings.max_url_bytes,
+            headers=settings.max_headers,
+        ),
+        body=max(settings.max_body_bytes, settings.max_source_bytes, settings.max_upload_bytes),
+        patience=settings.request_timeout,
+        rate=settings.min_body_rate,
+    )
 
 
 def _listen(settings: ApiSettings) -> socket.socket:

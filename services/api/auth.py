@@ -16,6 +16,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.types import ASGIApp
 
 from libs.contracts.accounts import Account
+from services.api.addresses import client_network
 from services.api.cache import Directory
 from services.api.errors import Forbidden, InvalidApiKey, OriginNotAllowed, RateLimited
 from services.api.key_usage import KeyUsage
@@ -96,7 +97,7 @@ class Authentication(AbstractAuthenticationMiddleware):
         try:
             return await self._identify(connection)
         except InvalidApiKey:
-            await self._refusals.hold_back(_address(connection))
+            await self._refusals.hold_back(client_network(connection))
             raise
 
     async def _identify(
@@ -129,16 +130,12 @@ class Authentication(AbstractAuthenticationMiddleware):
             return limits
         of_visitor = visitor_limits(
             caller.key.limit_id,
-            _address(connection),
+            client_network(connection),
             caller.visitor_token,
             visitor=self._settings.visitor_requests_per_minute,
             address_total=self._settings.address_requests_per_minute,
         )
         return of_visitor + limits
-
-
-def _address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    return connection.client.host if connection.client else "unknown"
 
 
 def bearer_token(headers: Any) -> str:

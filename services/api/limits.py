@@ -11,7 +11,6 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Network, ip_address
 
 from cachetools import TTLCache
 from nats.errors import Error as NatsError
@@ -21,11 +20,10 @@ from libs.bus.bus import CALL_TIMEOUT, Bus
 from libs.bus.errors import ServiceUnavailable
 from libs.contracts import subjects
 from libs.contracts.accounts import Account, Plan
+from services.api.addresses import network
 
 MINUTE = 60
 DAY = 24 * 60 * 60
-IPV6_PREFIX = 64
-"""Bits of an IPv6 address that tell one network from another; the rest its owner chooses freely."""
 USED_UP_WINDOWS = 10_000
 """Most windows that a process remembers to be used up; it asks again for any other."""
 
@@ -108,21 +106,10 @@ def visitor_limits(
 
     Anybody can make up tokens, and get real ones, so those of one address are limited together.
     """
-    from_address = f"{key_id}-{_short(_network(address))}"
+    from_address = f"{key_id}-{_short(network(address))}"
     total = Limit(from_address, "address", MINUTE, address_total)
     own = f"{key_id}-{_short(token)}" if token else from_address
     return (total, Limit(own, "visitor", MINUTE, visitor))
-
-
-def _network(address: str) -> str:
-    """Return what an address is counted as: itself, or its IPv6 network."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(parsed.ipv4_mapped or IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
 
 
 def _short(identity: str) -> str:
