@@ -5,6 +5,7 @@ that is cut off from the bus does not trust its memory, and forgets everything w
 Nothing is remembered longer than CACHE_TTL.
 """
 
+import re
 from typing import TypeVar
 
 from cachetools import TTLCache
@@ -17,6 +18,8 @@ from services.api.store.agents import Agent, Agents
 from services.api.store.keys import Key, Keys, digest
 
 T = TypeVar("T")
+ORIGIN = re.compile(r"(?=.{1,255}$)https?://(?:[a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+"""An origin as browsers send it, and as a key names it."""
 
 
 class Directory:
@@ -61,6 +64,8 @@ class Directory:
 
     async def origin_is_known(self, origin: str) -> bool:
         """Whether any publishable key is for this origin."""
+        if not ORIGIN.fullmatch(origin):  # no key is, and a stranger's text is not remembered
+            return False
         known = self._recalled(self._origins, origin)
         if known is None:
             before = self._forgotten

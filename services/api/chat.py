@@ -25,7 +25,13 @@ from services.api.settings import ApiSettings
 class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A message to an agent."""
 
-    message: Annotated[str, msgspec.Meta(description="The user's message")]
+    message: Annotated[
+        str,
+        msgspec.Meta(
+            description="The user's message",
+            extra_json_schema={"minLength": 1, "pattern": r"\S"},  # checked when it is trimmed
+        ),
+    ]
     conversation_id: Annotated[
         str | None, msgspec.Meta(description="Continue this conversation")
     ] = None

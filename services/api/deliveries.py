@@ -12,6 +12,7 @@ from libs.contracts import payloads
 from libs.contracts import webhooks as contract
 from libs.contracts.webhooks import DeliveryRow, DeliveryStatus
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.ranges import check_moment
 from services.api.store.agents import Agent
 
 
@@ -160,6 +161,7 @@ async def replay_failed(
 
     409 while the endpoint is disabled.
     """
+    check_moment(data.since, "since")
     command = contract.ReplayFailed(agent_id=agent.id, endpoint_id=webhook_id, since=data.since)
     await bus.call(contract.REPLAY_FAILED, command)
     return ReplayAccepted()

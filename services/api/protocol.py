@@ -41,7 +41,7 @@ LATE = Refused(408, "request_timeout", "The request did not arrive in time.")
 class Bounds:
     """What a connection may send: `body` in bytes, `rate` in bytes a second.
 
-    A head has `patience` seconds to arrive; so has every part of a body of `rate` * `patience` bytes.
+    A head has `patience` seconds to arrive; so have every `rate` * `patience` bytes of a body.
     """
 
     head: HeadBounds

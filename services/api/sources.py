@@ -29,7 +29,9 @@ from libs.contracts.sources import (
 from libs.runtime.ids import new_id
 from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.ranges import LARGEST
 from services.api.store.agents import Agent
+from services.api.uploads import read_form
 
 Title = Annotated[str, msgspec.Meta(max_length=200)]
 Question = Annotated[str, msgspec.Meta(max_length=2_000)]
@@ -51,7 +53,7 @@ PathPrefixes = Annotated[tuple[PathPrefix, ...], msgspec.Meta(max_length=50)]
 class Crawl(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which pages of a site: at most `max_pages`, by what their paths begin with."""
 
-    max_pages: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_pages: Annotated[int, msgspec.Meta(ge=1, le=LARGEST)] | None = None
     include: PathPrefixes = ()
     exclude: PathPrefixes = ()
 
@@ -159,6 +161,7 @@ async def create_source(
     tags=["Sources"],
     responses=SAME_CONTENT,
     opt={"media_type": "multipart/form-data"},
+    before_request=read_form,
 )
 async def upload_file(
     agent: Agent,
@@ -191,6 +194,7 @@ async def upload_file(
     summary="Replace the file of a source",
     tags=["Sources"],
     opt={"media_type": "multipart/form-data"},
+    before_request=read_form,
 )
 async def replace_file(
     agent: Agent,
