@@ -17,6 +17,7 @@ BOM = b"\xef\xbb\xbf"
 OTHER_ENCODINGS = re.compile(rb"\xff\xfe|\xfe\xff|\x00|[^\x00]\x00")
 """How JSON begins in UTF-16 or UTF-32, with a byte order mark or without."""
 WHERE = re.compile(r" - at `\$\.?([^`]*)`$")
+PLAINLY = {r"Expected `str` matching regex '\\S'": "It must not be blank."}
 FIELD = re.compile(r"field `([^`]+)`")
 
 
@@ -67,4 +68,5 @@ def _wrong(message: str) -> InvalidRequest:
     path = where[1] if where else ""
     if named := FIELD.search(message):
         path = f"{path}.{named[1]}" if path else named[1]
-    return InvalidRequest(message[: where.start()] if where else message, param=path or None)
+    message = message[: where.start()] if where else message
+    return InvalidRequest(PLAINLY.get(message, message), param=path or None)

@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from libs.bus.bus import Bus
 from libs.contracts.accounts import Account, CacheInvalidated
 from libs.contracts.subjects import CACHE_INVALIDATED
+from libs.runtime.ids import is_id
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agent, Agents
 from services.api.store.keys import Key, Keys, digest
@@ -54,6 +55,8 @@ class Directory:
 
     async def agent(self, agent_id: str) -> Agent | None:
         """Return an agent, None when there is none."""
+        if not is_id(agent_id):
+            return None
         if agent := self._recalled(self._known_agents, agent_id):
             return agent
         before = self._forgotten

@@ -33,8 +33,9 @@ PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-PATH = re.compile(r"/(?:[A-Za-z0-9._~:-]{0,128}/?){1,16}")
+PATH = re.compile(r"/[A-Za-z0-9._~:/-]{0,511}")
 """What the paths and ids here are made of. Nothing else is looked up, or becomes a cache's key."""
+LONGEST_SEGMENT = 128
 NOWHERE = "/-"
 MOST_PARAMETERS = 20
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -60,7 +61,7 @@ class Edge:
             if asked is not None:
                 await self._preflight(asked, scope, send)
                 return
-            if not PATH.fullmatch(scope["path"]):
+            if not well_formed(scope["path"]):
                 scope["path"] = NOWHERE
             if scope["method"] == "HEAD":
                 scope = {**scope, "method": "GET"}
@@ -81,6 +82,11 @@ class Edge:
             await self._refusals.hold_back(network(client[0]) if client else UNKNOWN)
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def well_formed(path: str) -> bool:
+    """Whether anything here can have such a path."""
+    return bool(PATH.fullmatch(path)) and max(map(len, path.split("/"))) <= LONGEST_SEGMENT
 
 
 def _without_body(send: Send) -> Send:
@@ -111,7 +117,7 @@ def allowed_methods(routes: Iterable[BaseRoute]) -> dict[str, str]:
     """Return what `Allow` says of each path template."""
     methods: defaultdict[str, set[str]] = defaultdict(set)
     for route in routes:
-        methods[route.path].update(getattr(route, "methods", ()))
+        methods[route.path_format].update(getattr(route, "methods", ()))
     return {path: allow(found) for path, found in methods.items()}
 
 
