@@ -27,7 +27,9 @@ Model = Annotated[ModelName, msgspec.Meta(description="Null: the server's defaul
 FallbackModels = Annotated[
     tuple[ModelName, ...],
     msgspec.Meta(
-        max_length=3, description="Asked in this order when the model fails before its first word"
+        max_length=3,
+        description="Asked in this order when the model fails before its first word",
+        extra_json_schema={"uniqueItems": True},
     ),
 ]
 Temperature = Annotated[

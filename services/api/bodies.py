@@ -17,6 +17,8 @@ BOM = b"\xef\xbb\xbf"
 OTHER_ENCODINGS = re.compile(rb"\xff\xfe|\xfe\xff|\x00|[^\x00]\x00")
 """How JSON begins in UTF-16 or UTF-32, with a byte order mark or without."""
 WHERE = re.compile(r" - at `\$\.?([^`]*)`$")
+STEP = re.compile(r"([^.\[\]]+)(?=\.|\[|$)|\[([0-9]+)\]")
+NO_INTEGER = "got `float`"
 PLAINLY = {r"Expected `str` matching regex '\\S'": "It must not be blank."}
 FIELD = re.compile(r"field `([^`]+)`")
 
@@ -51,6 +53,8 @@ def decode(body: bytes, kind: Any) -> Any:
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
+        if NO_INTEGER in str(error):
+            return _with_whole_numbers(body, kind)
         raise _wrong(str(error)) from error
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
@@ -60,6 +64,32 @@ def decode(body: bytes, kind: Any) -> Any:
         raise InvalidRequest("The body is nested too deeply.") from error
     except (ValueError, OverflowError) as error:
         raise InvalidRequest("The body has a value that is out of range.") from error
+
+
+def _with_whole_numbers(body: bytes, kind: Any) -> Any:
+    """Decode a body where an integer is written as 3.0, which JSON Schema takes for one."""
+    value = msgspec.json.decode(body)
+    while True:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            if NO_INTEGER not in str(error) or not _made_whole(value, str(error)):
+                raise _wrong(str(error)) from error
+
+
+def _made_whole(value: Any, message: str) -> bool:
+    """Put an integer in the place of the number that is to blame; False when it is none."""
+    where = WHERE.search(message)
+    steps = [name or int(index) for name, index in STEP.findall(where[1] if where else "")]
+    if not steps:
+        return False
+    for step in steps[:-1]:
+        value = value[step]
+    number = value[steps[-1]]
+    if not number.is_integer():
+        return False
+    value[steps[-1]] = int(number)
+    return True
 
 
 def _wrong(message: str) -> InvalidRequest:

@@ -48,6 +48,7 @@ IdempotencyKey = Annotated[
     str | None,
     Parameter(
         header="Idempotency-Key",
+        schema_extra={"pattern": "^[!-~]+$", "min_length": 1, "max_length": 255},
         description="Unique for each message, such as a UUID: makes it safe to send it again",
     ),
 ]

@@ -15,6 +15,9 @@ from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.ranges import check_moment
 from services.api.store.agents import Agent
 
+EventName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(payloads.DATA)})]
+"""The owner of the endpoints checks it, and says which there are."""
+
 
 class AttemptView(msgspec.Struct, kw_only=True):
     """One request. Without an answer `status` is null and `problem` says why.
@@ -59,7 +62,7 @@ class DeliveryContent(DeliveryView, kw_only=True):
 class SendTest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which event to make up."""
 
-    event: str = "message.received"
+    event: EventName = "message.received"
 
 
 class TestSent(msgspec.Struct, kw_only=True):

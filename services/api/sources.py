@@ -74,14 +74,17 @@ class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     crawl: Crawl | None = None
 
 
+NOT_BLANK = msgspec.Meta(extra_json_schema={"minLength": 1, "pattern": r"\S"})
+
+
 class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change; what is left out stays. The fields are those of the source's type."""
 
-    title: Title | msgspec.UnsetType = msgspec.UNSET
-    question: Question | msgspec.UnsetType = msgspec.UNSET
-    answer: Answer | msgspec.UnsetType = msgspec.UNSET
-    text: str | msgspec.UnsetType = msgspec.UNSET
-    url: Url | msgspec.UnsetType = msgspec.UNSET
+    title: Annotated[Title, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    question: Annotated[Question, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    answer: Annotated[Answer, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    text: Annotated[str, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    url: Annotated[Url, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
     crawl: Crawl | msgspec.UnsetType = msgspec.UNSET
 
 
