@@ -31,7 +31,7 @@ from libs.contracts.chat import (
 )
 from libs.contracts.events import ConversationStarted, MessageFailed, MessageReceived, outcome_id
 from libs.runtime.clock import now
-from libs.runtime.ids import new_id, new_secret
+from libs.runtime.ids import is_id, new_id, new_secret
 from libs.runtime.mongo import MongoUnavailable
 from services.api.auth import Caller, visitor_hash
 from services.api.errors import InsufficientCredits, NotFound, also_answering
@@ -200,6 +200,8 @@ class Acceptance:
         if question.conversation_id is None:
             visitor = visitor_hash(turn.visitor_token) if turn.visitor_token else None
             return _Thread(is_new=True, visitor=visitor)
+        if not is_id(turn.conversation_id):
+            raise NotFound("conversation")
         found = await self._conversations.get(turn.conversation_id)
         if found is None or found.agent_id != agent.id or not caller.may_read(found.visitor):
             raise NotFound("conversation")

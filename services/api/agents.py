@@ -15,6 +15,7 @@ from services.api.creations import Creations
 from services.api.errors import Conflict, InvalidRequest
 from services.api.own_agent import find_agent
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.ranges import LARGEST
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent, Agents
 
@@ -22,20 +23,24 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Instructions = Annotated[
     str, msgspec.Meta(max_length=8_000, description="Who the agent is and how it speaks")
 ]
-Model = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=100, description="Null: the server's default")
-]
+ModelName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"\S")]
+Model = Annotated[ModelName, msgspec.Meta(description="Null: the server's default")]
 FallbackModels = Annotated[
-    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...],
+    tuple[ModelName, ...],
     msgspec.Meta(
-        max_length=3, description="Asked in this order when the model fails before its first word"
+        max_length=3,
+        description="Asked in this order when the model fails before its first word",
+        extra_json_schema={"uniqueItems": True},
     ),
 ]
 Temperature = Annotated[
     float, msgspec.Meta(ge=0, le=2, description="Null: the model server's default")
 ]
 MaxTokens = Annotated[
-    int, msgspec.Meta(ge=1, description="Null: LLM_MAX_TOKENS, which more than that counts as")
+    int,
+    msgspec.Meta(
+        ge=1, le=LARGEST, description="Null: LLM_MAX_TOKENS, which more than that counts as"
+    ),
 ]
 Language = Annotated[
     str,
@@ -134,9 +139,9 @@ async def create_agent(
     most = settings.agents_per_account
     if await agents.count(account_id, most) >= most:
         raise Conflict(f"An account has at most {most} agents.")
-    _check(data.fallback_models)
+    given = _checked(data)
     await creations.count(account_id)
-    made = await agents.create(account_id, msgspec.structs.asdict(data))
+    made = await agents.create(account_id, given)
     if await agents.count(account_id, most, before=made.id) >= most:  # others came at the same time
         await agents.delete(made.id)
         raise Conflict(f"An account has at most {most} agents.")
@@ -174,13 +179,7 @@ async def update_agent(
     directory: Directory,
 ) -> AgentView:
     """Change an agent. The next message gets the new settings, on every replica."""
-    _check(data.fallback_models or ())
-    changes = {
-        name: value
-        for name, value in msgspec.structs.asdict(data).items()
-        if value is not msgspec.UNSET
-    }
-    await agents.update(agent.id, changes)
+    await agents.update(agent.id, _checked(data))
     await directory.changed(agent.id)
     return view(await find_agent(directory, request.user, agent.id))
 
@@ -206,10 +205,20 @@ async def delete_agent(
     await directory.changed(agent.id)
 
 
-def _check(fallback_models: tuple[str, ...]) -> None:
-    """Check what the types don't say. Raises InvalidRequest."""
-    if len(set(fallback_models)) < len(fallback_models):
-        raise InvalidRequest("fallback_models names a model twice.", param="fallback_models")
+def _checked(data: CreateAgent | UpdateAgent) -> dict[str, Any]:
+    """Return what is given, models without blanks around them. Raises InvalidRequest."""
+    given = {
+        name: value
+        for name, value in msgspec.structs.asdict(data).items()
+        if value is not msgspec.UNSET
+    }
+    if given.get("model"):
+        given["model"] = given["model"].strip()
+    if models := given.get("fallback_models"):
+        given["fallback_models"] = models = tuple(model.strip() for model in models)
+        if len(set(models)) < len(models):
+            raise InvalidRequest("fallback_models names a model twice.", param="fallback_models")
+    return given
 
 
 def view(agent: Agent) -> AgentView:

@@ -5,10 +5,12 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
 from litestar.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from libs.bus.bus import Bus, open_bus
 from libs.bus.files import open_files
@@ -21,9 +23,10 @@ from services.api.admission import LOOK_EVERY, Admission
 from services.api.cache import Directory
 from services.api.forgetting import Forgetting
 from services.api.handlers import register
+from services.api.heads import HeadBounds
 from services.api.idle import IdleConversations
 from services.api.key_usage import KeyUsage
-from services.api.protocol import bounded
+from services.api.protocol import Bounds, Connections, bounded
 from services.api.replies import Replies
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
@@ -137,14 +140,19 @@ async def _http(
     app: ASGIApp, settings: ApiSettings, stopping: asyncio.Event
 ) -> AsyncIterator[None]:
     """Listen on HOST and PORT; on exit stop accepting, then let open requests finish."""
+    edge: Any = app  # the two libraries describe ASGI in types of their own
+    proxied = ProxyHeadersMiddleware(edge, settings.trusted_proxies)
     config = uvicorn.Config(
-        app,
-        http=bounded(settings.max_header_bytes, settings.request_timeout),
+        proxied,
+        http=bounded(
+            _bounds(settings),
+            Connections(settings.max_connections_per_address, proxied.trusted_hosts.__contains__),
+        ),
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=settings.trusted_proxies,
+        proxy_headers=False,
         timeout_graceful_shutdown=int(settings.drain_timeout),
     )
     server = _Server(config)
@@ -157,6 +165,19 @@ async def _http(
         stopping.set()
         server.should_exit = True
         await serving
+
+
+def _bounds(settings: ApiSettings) -> Bounds:
+    return Bounds(
+        head=HeadBounds(
+            size=settings.max_header_bytes,
+            line=settings.max_url_bytes,
+            headers=settings.max_headers,
+        ),
+        body=max(settings.max_body_bytes, settings.max_source_bytes, settings.max_upload_bytes),
+        patience=settings.request_timeout,
+        rate=settings.min_body_rate,
+    )
 
 
 def _listen(settings: ApiSettings) -> socket.socket:

@@ -16,6 +16,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.types import ASGIApp
 
 from libs.contracts.accounts import Account
+from services.api.addresses import client_network
 from services.api.cache import Directory
 from services.api.errors import Forbidden, InvalidApiKey, OriginNotAllowed, RateLimited
 from services.api.key_usage import KeyUsage
@@ -23,7 +24,6 @@ from services.api.limits import (
     Limit,
     RateLimiter,
     account_limits,
-    network,
     page_limits,
     quota_of,
     visitor_limits,
@@ -114,7 +114,7 @@ class Authentication(AbstractAuthenticationMiddleware):
         try:
             return await self._identify(connection)
         except InvalidApiKey:
-            await self._refusals.hold_back(_address(connection))
+            await self._refusals.hold_back(client_network(connection))
             raise
 
     async def _identify(
@@ -127,7 +127,7 @@ class Authentication(AbstractAuthenticationMiddleware):
         if not key.active:
             raise InvalidApiKey("The API key has expired.")
         page = connection.headers.get("origin", "")
-        seen_from = (network(_address(connection)), page)
+        seen_from = (client_network(connection), page)
         caller = Caller(account, key, visitor_token(connection.headers), seen_from)
         state = connection.scope["state"]
         if caller.publishable:
@@ -149,16 +149,12 @@ class Authentication(AbstractAuthenticationMiddleware):
             return account_limits(account.id, quota)
         of_visitor = visitor_limits(
             caller.key.limit_id,
-            _address(connection),
+            client_network(connection),
             caller.visitor_token,
             visitor=self._settings.visitor_requests_per_minute,
             address_total=self._settings.address_requests_per_minute,
         )
         return of_visitor + page_limits(account.id, quota, self._settings.publishable_share)
-
-
-def _address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    return connection.client.host if connection.client else "unknown"
 
 
 def bearer_token(headers: Any) -> str:

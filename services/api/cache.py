@@ -5,6 +5,7 @@ that is cut off from the bus does not trust its memory, and forgets everything w
 Nothing is remembered longer than CACHE_TTL.
 """
 
+import re
 from typing import TypeVar
 
 from cachetools import TTLCache
@@ -12,11 +13,14 @@ from cachetools import TTLCache
 from libs.bus.bus import Bus
 from libs.contracts.accounts import Account, CacheInvalidated
 from libs.contracts.subjects import CACHE_INVALIDATED
+from libs.runtime.ids import is_id
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agent, Agents
 from services.api.store.keys import Key, Keys, digest
 
 T = TypeVar("T")
+ORIGIN = re.compile(r"(?=.{1,255}$)https?://(?:[a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+"""An origin as browsers send it, and as a key names it."""
 
 
 class Directory:
@@ -51,6 +55,8 @@ class Directory:
 
     async def agent(self, agent_id: str) -> Agent | None:
         """Return an agent, None when there is none."""
+        if not is_id(agent_id):
+            return None
         if agent := self._recalled(self._known_agents, agent_id):
             return agent
         before = self._forgotten
@@ -61,6 +67,8 @@ class Directory:
 
     async def origin_is_known(self, origin: str) -> bool:
         """Whether any publishable key is for this origin."""
+        if not ORIGIN.fullmatch(origin):  # no key is, and a stranger's text is not remembered
+            return False
         known = self._recalled(self._origins, origin)
         if known is None:
             before = self._forgotten

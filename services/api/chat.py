@@ -25,7 +25,13 @@ from services.api.settings import ApiSettings
 class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A message to an agent."""
 
-    message: Annotated[str, msgspec.Meta(description="The user's message")]
+    message: Annotated[
+        str,
+        msgspec.Meta(
+            description="The user's message",
+            extra_json_schema={"minLength": 1, "pattern": r"\S"},  # checked when it is trimmed
+        ),
+    ]
     conversation_id: Annotated[
         str | None, msgspec.Meta(description="Continue this conversation")
     ] = None
@@ -42,6 +48,7 @@ IdempotencyKey = Annotated[
     str | None,
     Parameter(
         header="Idempotency-Key",
+        schema_extra={"pattern": "^[!-~]+$", "min_length": 1, "max_length": 255},
         description="Unique for each message, such as a UUID: makes it safe to send it again",
     ),
 ]

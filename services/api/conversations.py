@@ -8,6 +8,7 @@ from litestar import Request, get
 from litestar.params import Parameter
 
 from libs.contracts.chat import SourceUsed
+from libs.runtime.ids import is_id
 from services.api.auth import Caller
 from services.api.errors import ErrorDetail, NotFound
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -77,7 +78,7 @@ async def get_conversation(
     before: Annotated[str | None, Parameter(query="before", max_length=100)] = None,
 ) -> ConversationView:
     """Retrieve conversation history. A publishable key sees only its visitor's conversations."""
-    conversation = await conversations.get(conversation_id)
+    conversation = await conversations.get(conversation_id) if is_id(conversation_id) else None
     if conversation is None or not may_read(request.user, conversation):
         raise NotFound("conversation")
     shown, has_more = await conversations.part(

@@ -14,8 +14,12 @@ from libs.contracts import webhooks as contract
 from libs.contracts.webhooks import DeliveryRow, DeliveryStatus
 from services.api.auth import Caller
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.ranges import check_moment
 from services.api.store.agents import Agent
 from services.api.webhooks import require_scope
+
+EventName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(payloads.DATA)})]
+"""The owner of the endpoints checks it, and says which there are."""
 
 
 class AttemptView(msgspec.Struct, kw_only=True):
@@ -61,7 +65,7 @@ class DeliveryContent(DeliveryView, kw_only=True):
 class SendTest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which event to make up."""
 
-    event: str = "message.received"
+    event: EventName = "message.received"
 
 
 class TestSent(msgspec.Struct, kw_only=True):
@@ -168,6 +172,7 @@ async def replay_failed(
 
     409 while the endpoint is disabled.
     """
+    check_moment(data.since, "since")
     command = contract.ReplayFailed(agent_id=agent.id, endpoint_id=webhook_id, since=data.since)
     await bus.call(contract.REPLAY_FAILED, command)
     return ReplayAccepted()

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import msgspec
+from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import (
@@ -23,6 +26,7 @@ from litestar.openapi.spec import (
     Tag,
 )
 from litestar.router import Router
+from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 
 from services.api import sse
@@ -105,6 +109,21 @@ def document_errors(document: OpenAPI) -> None:
                     description=HTTPStatus(status).phrase,
                     content={"application/json": OpenAPIMediaType(schema=ERROR_REFERENCE)},
                 )
+
+
+def document_bodies(app: Litestar) -> None:
+    """Describe what is taken as it is decoded: constraints of items, no fields but these."""
+    bodies = {
+        handler.parsed_data_field.annotation
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if handler.parsed_data_field is not None and "media_type" not in handler.opt
+    }
+    reference = "#/components/schemas/{name}"
+    _, schemas = msgspec.json.schema_components(bodies, ref_template=reference)
+    components: dict[str, Any] = app.openapi_schema.components.schemas
+    components.update(schemas)
 
 
 def _document_stream(operation: Operation) -> None:

@@ -9,6 +9,7 @@ ApiError                      status, code, message, and what goes beside them
 ├── Conflict                  409 conflict
 │   └── InProgress            409 idempotency_key_in_use, with retry_after
 ├── PayloadTooLarge           413 payload_too_large
+├── UnsupportedMediaType      415 unsupported_media_type
 ├── KeyReused                 422 idempotency_key_reused
 ├── RateLimited               429 rate_limit_exceeded, with retry_after
 ├── AnswerFailed              500 or 503, the code of what went wrong with the answer
@@ -19,14 +20,14 @@ ApiError                      status, code, message, and what goes beside them
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
 from libs.bus.errors import FaultError, Refused, ServiceUnavailable, TooLarge
@@ -168,19 +169,14 @@ class KeyReused(ApiError):
 
 
 class PayloadTooLarge(ApiError):
-    """It can't be passed on within the system, however often it is tried."""
+    """The body, or a part of it, is larger than it may be, or than the system can pass on."""
 
     status = 413
     code = "payload_too_large"
 
-    def __init__(self, error: TooLarge) -> None:
-        super().__init__(
-            f"With all that belongs to it this has {error.size} bytes, {error.most} are allowed."
-        )
-
 
 class UnsupportedMediaType(ApiError):
-    """The body is not JSON."""
+    """The body is not of the type that is taken."""
 
     status = 415
     code = "unsupported_media_type"
@@ -242,7 +238,10 @@ def to_api_error(error: Exception) -> ApiError:
         case FaultError():
             return _from_fault(error)
         case TooLarge():
-            return PayloadTooLarge(error)
+            return PayloadTooLarge(
+                f"With all that belongs to it this has {error.size} bytes, "
+                f"{error.most} are allowed."
+            )
         case Refused():
             log.error("request.refused", error=str(error))
             return ApiError("Something went wrong on our side.")
@@ -285,14 +284,20 @@ def detail(error: ApiError, request_id: str | None) -> ErrorDetail:
     )
 
 
+def allow(methods: Iterable[str]) -> str:
+    """Return an Allow header of these methods; who takes GET takes HEAD."""
+    every = set(methods)
+    return ", ".join(sorted(every | {"HEAD"} if "GET" in every else every))
+
+
 def respond(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
     """Answer a request with an error; the exception handler for everything."""
     api_error = to_api_error(error)
     headers = dict(api_error.headers)
     if api_error.retry_after is not None:
         headers["Retry-After"] = str(api_error.retry_after)
-    if isinstance(error, HTTPException) and error.headers and "Allow" in error.headers:
-        headers["Allow"] = error.headers["Allow"]
+    if isinstance(error, MethodNotAllowedException):
+        headers["Allow"] = allow((error.headers or {}).get("allow", "").split(", "))
     body = ErrorBody(error=detail(api_error, request.scope["state"].get("request_id")))
     return Response(
         body, status_code=api_error.status, headers=headers, media_type="application/json"
@@ -317,7 +322,7 @@ def _from_framework(error: HTTPException) -> ApiError:
     if isinstance(error.extra, list) and error.extra:
         _say_where(api_error, error.extra[0])
     elif status == 400:
-        api_error.message = f"The body is not valid JSON: {error.detail}."
+        api_error.message = error.detail
     return api_error
 
 

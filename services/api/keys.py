@@ -1,6 +1,5 @@
 """/v1/agents/{agent_id}/keys: create, list, rotate, revoke."""
 
-import re
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -8,16 +7,16 @@ import msgspec
 from litestar import delete, get, post
 
 from libs.runtime.clock import now
-from services.api.cache import Directory
+from services.api.cache import ORIGIN, Directory
 from services.api.creations import Creations
 from services.api.errors import Conflict, InvalidRequest, NotFound
 from services.api.paging import MOST_A_PAGE, Cursor, Limit, Page, page
+from services.api.ranges import check_moment
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
 from services.api.store.keys import Key, Keys, KeyType
 
 DAY = 24 * 60 * 60
-ORIGIN = re.compile(r"\*|https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 class CreateKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +77,7 @@ async def create_key(
 ) -> CreatedKey:
     """Create a key of this agent. `key` is shown this one time."""
     origins = check_origins(data, settings.origins_per_key)
+    check_moment(data.expires_at, "expires_at")
     if data.expires_at is not None and data.expires_at <= now():
         raise InvalidRequest("expires_at must be in the future.", param="expires_at")
     await _check_room(agent, keys, settings)
@@ -176,7 +176,7 @@ def check_origins(data: CreateKey, most: int) -> tuple[str, ...]:
         raise InvalidRequest(f"A key has at most {most} origins.", param="allowed_origins")
     origins = tuple(origin.rstrip("/").lower() for origin in data.allowed_origins)
     for origin in origins:
-        if not ORIGIN.fullmatch(origin):
+        if origin != "*" and not ORIGIN.fullmatch(origin):
             raise InvalidRequest(
                 f"{origin!r} is not an origin such as https://shop.example.",
                 param="allowed_origins",

@@ -13,7 +13,6 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Network, ip_address
 
 from cachetools import TTLCache
 from nats.errors import Error as NatsError
@@ -22,12 +21,11 @@ from nats.js.errors import APIError
 from libs.bus.bus import CALL_TIMEOUT, Bus
 from libs.contracts import subjects
 from libs.contracts.accounts import Account, Plan
+from services.api.addresses import network
 
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * 60 * 60
-IPV6_PREFIX = 64
-"""Bits of an IPv6 address that tell one network from another; the rest its owner chooses freely."""
 USED_UP_WINDOWS = 10_000
 """Most windows that a process remembers to be used up; it asks again for any other."""
 
@@ -128,17 +126,6 @@ def visitor_limits(
     total = Limit(from_address, "address", MINUTE, address_total)
     own = f"{key_id}-{_short(token)}" if token else from_address
     return (total, Limit(own, "visitor", MINUTE, visitor))
-
-
-def network(address: str) -> str:
-    """Return what one client's address is taken for: itself, or its IPv6 network."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(parsed.ipv4_mapped or IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
 
 
 def _short(identity: str) -> str:

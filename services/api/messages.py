@@ -6,6 +6,7 @@ from litestar import Request, Response, get, post
 from litestar.params import Parameter
 from litestar.response import Stream
 
+from libs.runtime.ids import is_id
 from services.api import sse
 from services.api.accept import Turn
 from services.api.admission import Admission
@@ -85,7 +86,9 @@ async def own_question(
     caller: Caller, conversations: Conversations, message_id: str
 ) -> tuple[StoredMessage, Conversation]:
     """Return the question to an answer that the caller may read. Raises NotFound."""
-    question = await conversations.message(question_id(message_id))
+    question = None
+    if is_id(message_id):
+        question = await conversations.message(question_id(message_id))
     if question is None:
         raise NotFound("message")
     conversation = await conversations.get(question.conversation_id)

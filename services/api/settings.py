@@ -22,8 +22,24 @@ class ApiSettings(Settings):
     max_header_bytes: int = Field(
         32 * 1024, ge=1024, description="Most bytes of all request headers together"
     )
+    max_headers: int = Field(100, ge=10, description="Most headers of a request")
+    max_url_bytes: int = Field(
+        4 * 1024, ge=512, description="Most bytes of a request's first line, which has its address"
+    )
     request_timeout: float = Field(
-        30.0, gt=0, description="Seconds that a client gets to send a whole request"
+        30.0,
+        gt=0,
+        description="Seconds that a client gets to send the headers of a request, and then for "
+        "every MIN_BODY_RATE times as many bytes of its body",
+    )
+    min_body_rate: float = Field(
+        1_000.0, ge=0, description="Bytes a second of a body below which the request is a 408"
+    )
+    max_connections_per_address: int = Field(
+        1_000,
+        ge=1,
+        description="Most connections to one process of an address, or IPv6 network of 64 bits; "
+        "those of TRUSTED_PROXIES are not counted",
     )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body")
     max_source_bytes: int = Field(

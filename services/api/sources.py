@@ -31,7 +31,9 @@ from libs.contracts.sources import (
 from libs.runtime.ids import new_id
 from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.ranges import LARGEST
 from services.api.store.agents import Agent
+from services.api.uploads import read_form
 
 Title = Annotated[str, msgspec.Meta(max_length=200)]
 Question = Annotated[str, msgspec.Meta(max_length=2_000)]
@@ -55,7 +57,7 @@ PathPrefixes = Annotated[tuple[PathPrefix, ...], msgspec.Meta(max_length=50)]
 class Crawl(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which pages of a site: at most `max_pages`, by what their paths begin with."""
 
-    max_pages: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_pages: Annotated[int, msgspec.Meta(ge=1, le=LARGEST)] | None = None
     include: PathPrefixes = ()
     exclude: PathPrefixes = ()
 
@@ -76,14 +78,17 @@ class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     crawl: Crawl | None = None
 
 
+NOT_BLANK = msgspec.Meta(extra_json_schema={"minLength": 1, "pattern": r"\S"})
+
+
 class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change; what is left out stays. The fields are those of the source's type."""
 
-    title: Title | msgspec.UnsetType = msgspec.UNSET
-    question: Question | msgspec.UnsetType = msgspec.UNSET
-    answer: Answer | msgspec.UnsetType = msgspec.UNSET
-    text: str | msgspec.UnsetType = msgspec.UNSET
-    url: Url | msgspec.UnsetType = msgspec.UNSET
+    title: Annotated[Title, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    question: Annotated[Question, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    answer: Annotated[Answer, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    text: Annotated[str, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
+    url: Annotated[Url, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
     crawl: Crawl | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -163,6 +168,7 @@ async def create_source(
     tags=["Sources"],
     responses=SAME_CONTENT,
     opt={"media_type": "multipart/form-data"},
+    before_request=read_form,
 )
 async def upload_file(
     agent: Agent,
@@ -196,6 +202,7 @@ async def upload_file(
     summary="Replace the file of a source",
     tags=["Sources"],
     opt={"media_type": "multipart/form-data"},
+    before_request=read_form,
 )
 async def replace_file(
     agent: Agent,

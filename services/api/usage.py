@@ -12,6 +12,7 @@ from libs.contracts import billing
 from services.api.auth import Caller
 from services.api.errors import InvalidRequest, NotFound
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from services.api.ranges import check_moment
 
 DEFAULT_DAYS = 30
 MOST_DAYS = 366
@@ -114,6 +115,8 @@ async def get_usage(
     request.user.require_secret()
     if agent_id is not None and not request.user.may_use(agent_id):
         raise NotFound("agent")
+    for name, day in (("since", since), ("until", until)):
+        check_moment(day, name)
     last = until or datetime.now(UTC).date()
     first = since or last - timedelta(days=DEFAULT_DAYS)
     if not 0 <= (last - first).days < MOST_DAYS:

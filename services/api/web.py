@@ -30,17 +30,25 @@ from services.api import (
 from services.api.accept import Acceptance
 from services.api.admission import Admission
 from services.api.auth import Authentication
+from services.api.bodies import TypedRequest
 from services.api.cache import Directory
 from services.api.cancel import Cancelling
 from services.api.creations import Creations
-from services.api.docs_page import assets_router, document_errors, openapi_config
+from services.api.docs_page import assets_router, document_bodies, document_errors, openapi_config
 from services.api.errors import respond
 from services.api.grounding import Grounding
 from services.api.idempotency import Idempotency
 from services.api.key_usage import KeyUsage
 from services.api.limits import RateLimiter
-from services.api.middleware import Edge, add_headers, media_type_only
+from services.api.middleware import (
+    Edge,
+    add_headers,
+    allowed_methods,
+    few_parameters,
+    media_type_only,
+)
 from services.api.own_agent import managed_agent
+from services.api.refusals import Refusals
 from services.api.relay import Relay
 from services.api.replies import Replies
 from services.api.settings import ApiSettings
@@ -48,7 +56,7 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
-from services.api.uploads import UploadShare
+from services.api.upload_share import UploadShare
 
 ROUTES = (
     chat.send_message,
@@ -168,7 +176,8 @@ def build(
             "agent": Provide(managed_agent),
         },
         middleware=[authentication],
-        guards=[media_type_only],
+        guards=[few_parameters, media_type_only],
+        request_class=TypedRequest,
         before_send=[add_headers],
         exception_handlers={Exception: respond},
         request_max_body_size=settings.max_body_bytes,
@@ -176,7 +185,9 @@ def build(
         logging_config=None,
     )
     document_errors(app.openapi_schema)
-    return Edge(app, directory)
+    document_bodies(app)
+    app.state.allowed_methods = allowed_methods(app.routes)
+    return Edge(app, directory, Refusals(settings.refusals_at_once))
 
 
 def _provide(value: Any) -> Provide:

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 
 from libs.bus.bus import Bus
+from libs.contracts import payloads
 from libs.contracts import webhooks as contract
 from libs.contracts.payloads import ACCOUNT_EVENTS
 from services.api.auth import Caller
@@ -16,16 +17,26 @@ from services.api.paging import Page, page
 from services.api.store.agents import Agent
 
 MONTH = 30 * 24 * 60 * 60
-Url = Annotated[str, msgspec.Meta(max_length=2_000)]
+# The owner of the endpoints checks these, and says more than a schema could.
+Name = Annotated[
+    str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 100, "pattern": r"\S"})
+]
+Url = Annotated[
+    str, msgspec.Meta(max_length=2_000, extra_json_schema={"pattern": "^https?://[^/]"})
+]
+Events = Annotated[
+    list[Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(payloads.DATA)})]],
+    msgspec.Meta(extra_json_schema={"minItems": 1}),
+]
 Description = Annotated[str, msgspec.Meta(max_length=500)]
 
 
 class CreateWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new endpoint: where to send which events."""
 
-    name: str
+    name: Name
     endpoint_url: Url
-    events: list[str]
+    events: Events
     description: Description = ""
     custom_headers: dict[str, str] = {}
 
@@ -33,9 +44,9 @@ class CreateWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class UpdateWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change; what is left out stays. Headers are replaced all together."""
 
-    name: str | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
     endpoint_url: Url | msgspec.UnsetType = msgspec.UNSET
-    events: list[str] | msgspec.UnsetType = msgspec.UNSET
+    events: Events | msgspec.UnsetType = msgspec.UNSET
     description: Description | msgspec.UnsetType = msgspec.UNSET
     custom_headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 

@@ -51,6 +51,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         return self.counted_as or self.id
 
 
+LONGEST_LIFE = timedelta(days=100 * 365)
+"""Of a key in place of one that was made to live beyond what a date can be."""
+
+
 class Keys:
     """The `keys` collection. A revoked key is gone from it; an expired one some time later."""
 
@@ -145,6 +149,8 @@ class Keys:
         key and its secret, None when another request replaced the old one first.
         """
         lifetime = old.expires_at - old.created_at if old.expires_at else None
+        if lifetime is not None:
+            lifetime = min(lifetime, LONGEST_LIFE)
         key, secret = await self.create(
             old.account_id,
             old.agent_id,
