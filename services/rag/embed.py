@@ -5,6 +5,7 @@ Only the one that is used is imported: the server's client alone takes seconds o
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from hashlib import blake2b
 from typing import Protocol
 
 from cachetools import LRUCache
@@ -36,7 +37,7 @@ class RememberedQuestions:
 
     def __init__(self, embedder: Embedder, size: int) -> None:
         self._embedder = embedder
-        self._vectors: LRUCache[str, Vector] = LRUCache(size)
+        self._vectors: LRUCache[bytes, Vector] = LRUCache(size)
 
     @property
     def dimensions(self) -> int:
@@ -45,9 +46,10 @@ class RememberedQuestions:
 
     async def embed_question(self, text: str) -> Vector:
         """Embed a question, or remember its vector."""
-        vector = self._vectors.get(text)
+        key = blake2b(text.encode(), digest_size=16).digest()  # a question may be long
+        vector = self._vectors.get(key)
         if vector is None:
-            vector = self._vectors[text] = await self._embedder.embed_question(text)
+            vector = self._vectors[key] = await self._embedder.embed_question(text)
         return vector
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
