@@ -56,7 +56,7 @@ class Resolver:
                 return await asyncio.shield(lookup)
         except TimeoutError as error:
             raise ResolveError(f"{host} could not be looked up in time") from error
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: what can't be a name
             raise ResolveError(f"{host} has no address") from error
 
     async def _begin(self, host: str) -> asyncio.Future[list[str]]:

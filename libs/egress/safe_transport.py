@@ -8,7 +8,8 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
+from typing import Any
 
 import httpcore
 import httpx
@@ -87,6 +88,32 @@ class SafeTransport(httpx.AsyncHTTPTransport):
         )
 
 
+class _Answer(httpx.Response):
+    """An answer whose `Location` httpx leaves alone.
+
+    It reads it even where redirects are not followed, and raises for a name that it can't decode.
+    """
+
+    @property
+    def has_redirect_location(self) -> bool:
+        """Whether httpx is to prepare the next request: never."""
+        return False
+
+
+class NoCookies(CookieJar):
+    """Keeps no cookie and reads none.
+
+    Targets of different owners can share a host: one's cookie must not reach the other. And reading
+    `Set-Cookie2` takes the square of its length.
+    """
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Leave the cookies of an answer alone."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """Send none."""
+
+
 class ManyPools(httpx.AsyncBaseTransport):
     """Spreads URLs over a fixed number of pools; a URL is always in the same one.
 
@@ -100,7 +127,9 @@ class ManyPools(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send with the URL's pool."""
         pool = self._pools[hash(str(request.url)) % len(self._pools)]
-        return await pool.handle_async_request(request)
+        response = await pool.handle_async_request(request)
+        response.__class__ = _Answer
+        return response
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -121,13 +150,11 @@ async def open_client(
 
     Only connecting has a timeout here, in seconds: who sends bounds the whole.
     """
-    # Targets of different owners can share a host; one's cookie must not reach the other.
-    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     backend = CheckedBackend(resolver, allowed)
     async with httpx.AsyncClient(
         transport=ManyPools(backend, tls or httpx.create_ssl_context(), pools),
         timeout=httpx.Timeout(None, connect=connect_timeout),
-        cookies=no_cookies,
+        cookies=NoCookies(),
         follow_redirects=False,
         trust_env=False,
     ) as client:

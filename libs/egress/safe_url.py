@@ -4,6 +4,7 @@ What counts is asked at connect time, about the address that is really connected
 (safe_transport.py): a name can resolve differently the second time.
 """
 
+import re
 from collections.abc import Callable, Collection
 from ipaddress import (
     IPv4Address,
@@ -17,6 +18,8 @@ from ipaddress import (
 import httpx
 
 URL_MAX = 2000
+HOST_MAX = 253
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE | re.ASCII)
 
 # What is_global lets pass, or let pass in older Pythons, and is no place to be sent to.
 _FORBIDDEN = tuple(
@@ -55,17 +58,26 @@ def parse_target(url: str, *, schemes: Collection[str]) -> httpx.URL:
     """Read a URL with one of these schemes. Raises UnsafeUrl for what is no plain one."""
     if len(url) > URL_MAX:
         raise UnsafeUrl(f"is longer than {URL_MAX} characters")
+    return read_url(url, schemes=schemes)
+
+
+def read_url(url: str, *, base: str | None = None, schemes: Collection[str]) -> httpx.URL:
+    """Read a URL of any length, relative to `base` where there is one. Raises UnsafeUrl.
+
+    Of what is returned every part can be read, except `host`: that decodes names beginning with
+    `xn--`, and raises for those that the newest rules of such names do not know.
+    """
     try:
-        target = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        target = httpx.URL(url) if base is None else httpx.URL(base).join(url)
+    except (httpx.InvalidURL, ValueError) as error:
         raise UnsafeUrl("is not a valid URL") from error
     if target.scheme not in schemes:
         raise UnsafeUrl(f"must be an {' or '.join(schemes)} URL")
-    if not target.host or "%" in target.host:
+    if not is_host(target.raw_host.decode("ascii")):
         raise UnsafeUrl("must name a host")
     if target.userinfo:
         raise UnsafeUrl("must not contain a user name or password")
-    if not 0 < (target.port or 443) < 65536:
+    if target.port is not None and not 0 < target.port < 65536:
         raise UnsafeUrl("has a port that does not exist")
     return target
 
@@ -79,6 +91,21 @@ def is_loopback(address: str) -> bool:
     """Say whether an IP address is this machine, in plain: for development."""
     parsed = ip_address(address)
     return any(parsed in network for network in LOOPBACK if network.version == parsed.version)
+
+
+def is_host(name: str) -> bool:
+    """Say whether an ASCII name can be looked up, or is an IP address; without its brackets."""
+    if ":" in name:
+        return _is_ipv6(name)
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= HOST_MAX and all(map(_LABEL.fullmatch, labels))
+
+
+def _is_ipv6(name: str) -> bool:
+    try:
+        return "%" not in name and bool(IPv6Address(name).exploded)
+    except ValueError:
+        return False
 
 
 def public_or_in(networks: Collection[Network]) -> Allowed:

@@ -10,7 +10,7 @@ _HELLO = (
 _WHOM = (
     r"(?:\s+(?:po|there|all|guys|everyone|sir|ma'?am|mam|madam|kuya|ate|boss|admin|inyo|sa|team))*"
 )
-_GREETING = re.compile(rf"\s*(?:{_HELLO}{_WHOM}(?:[\s,.!:~-]+|$))+", re.IGNORECASE)
+_GREETING = re.compile(rf"(?<!\s)\s*+(?:{_HELLO}{_WHOM}(?:[\s,.!:~-]+|$))+", re.IGNORECASE)
 
 
 def without_greeting(text: str) -> str:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from libs.contracts.chat import ChatGrounded, Passage
 from libs.language.greeting import without_greeting
+from libs.runtime.aside import aside
 from services.llm.agent_settings import AgentSettings, settings_of
 from services.llm.answerer import Ending, Piece
 from services.llm.fallback import Choice
@@ -19,6 +20,7 @@ from services.llm.words import asked_for, given, stems
 MOST_UNITS = 3
 """Most sentences, list items or rows that are quoted, unless a whole list is the answer."""
 WORDS_PER_PIECE = 3
+_WITH_SPACE_BEFORE = re.compile(r"\s*+(?:\S++|\Z)")
 PASSAGES_REMEMBERED = 256
 """Passages that stay read: the same ones are found again and again."""
 NEARLY_AS_RELEVANT = 0.5
@@ -43,11 +45,16 @@ class Extractive:
 
     async def answer(self, grounded: ChatGrounded, _: Choice) -> AsyncGenerator[Piece, None]:
         """See Answerer."""
-        for piece in _in_pieces(
-            extract(grounded, settings_of(grounded.request.agent, self._settings))
-        ):
+        agent = settings_of(grounded.request.agent, self._settings)
+        # Half a dozen chunks are read at once; long answers of Q&A are another matter.
+        long = len(grounded.request.question) + sum(len(one.answer) for one in grounded.passages)
+        for piece in await aside(long, _answer, grounded, agent):
             yield piece
         yield Ending()
+
+
+def _answer(grounded: ChatGrounded, agent: AgentSettings) -> list[str]:
+    return _in_pieces(extract(grounded, agent))
 
 
 def extract(grounded: ChatGrounded, agent: AgentSettings) -> str:
@@ -192,7 +199,7 @@ def _joined(chosen: Sequence[_Candidate]) -> str:
     return text.strip()
 
 
-_ITEM_MARK = re.compile(r"^(?:[-*+•‣◦]|\d{1,3}[.)])\s+")
+_ITEM_MARK = re.compile(r"^(?:[-*+•‣◦]|\d{1,3}[.)])\s++")
 
 
 def _gap(before: _Candidate | None, after: _Candidate, text: str) -> str:
@@ -204,9 +211,10 @@ def _gap(before: _Candidate | None, after: _Candidate, text: str) -> str:
 
 
 def _in_pieces(text: str) -> list[str]:
-    """Cut a text without white space around it into a few words each; joined they are it again."""
-    words = re.findall(r"\s*\S+", text)
-    return [
+    """Cut a text into a few words each; joined they are it again."""
+    words = _WITH_SPACE_BEFORE.findall(text)
+    pieces = (
         "".join(words[start : start + WORDS_PER_PIECE])
         for start in range(0, len(words), WORDS_PER_PIECE)
-    ]
+    )
+    return list(filter(None, pieces))

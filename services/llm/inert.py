@@ -10,7 +10,8 @@ other text stays as it is, HTML and code too.
 
 import re
 
-_INVISIBLE = r"[\s\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]*"
+# Possessive: two such runs beside each other would else be tried in every division between them.
+_INVISIBLE = r"[\s\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]*+"
 _LESS = "[<＜﹤‹⟨〈❬˂ᐸ]"
 _BAR = "[|｜∣ǀ│❘￨]"
 _BRACKET = "[\\[［]"

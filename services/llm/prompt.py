@@ -50,6 +50,8 @@ TURN_OVERHEAD = 4
 """Tokens that the roles and separators of one message cost."""
 PASSAGE_OVERHEAD = 30
 """Tokens that the tags around one passage, or around all of them, cost."""
+MOST_TITLE = 500
+"""Characters of a passage's title and heading."""
 WORTH_CUTTING = 40
 """A passage is cut to fit when at least this many tokens of it remain."""
 
@@ -103,7 +105,7 @@ def _rules(profile: AgentProfile, agent: AgentSettings, most: int) -> str:
     if not profile.instructions:
         return rules
     # The agent's owner wrote these: they are instructions, other than what the passages say.
-    instructions = cut(inert(profile.instructions), most)
+    instructions = _fitting(profile.instructions, most)
     return f"{rules}\n\nInstructions of the business:\n{instructions}"
 
 
@@ -124,15 +126,19 @@ def _passages(passages: Iterable[Passage], budget: int, tags: _Tags) -> tuple[st
     blocks: list[str] = []
     used = 0
     for passage in sorted(passages, key=lambda passage: passage.relevance, reverse=True):
-        title = _one_line(_title(passage)).replace('"', "'")
-        text = inert(passage.text)
+        title = _one_line(_title(passage)[:MOST_TITLE]).replace('"', "'")
         room = budget - used - PASSAGE_OVERHEAD - estimate(title)
-        if estimate(text) > room:
-            text = cut(text, room) if room >= WORTH_CUTTING else ""
+        whole = estimate(passage.text) <= room
+        text = _fitting(passage.text, room) if whole or room >= WORTH_CUTTING else ""
         if text:
             blocks.append(tags.around(title, text))
             used += PASSAGE_OVERHEAD + estimate(title) + estimate(text)
     return "\n".join(blocks), used
+
+
+def _fitting(text: str, most: int) -> str:
+    """Return the inert text, cut to so many tokens: first, so that a long one costs no more."""
+    return cut(inert(cut(text, most)), most)
 
 
 def _title(passage: Passage) -> str:
@@ -147,6 +153,8 @@ def _history(exchanges: Sequence[Exchange], budget: int) -> list[Turn]:
     """Return the newest exchanges that fit, oldest first and without a gap."""
     turns: list[Turn] = []
     for exchange in reversed(exchanges):
+        if estimate(exchange.question) + estimate(exchange.answer) > budget:
+            break  # made inert it would be as long at least, so it need not be
         question, answer = inert(exchange.question), inert(exchange.answer)
         budget -= estimate(question) + estimate(answer) + 2 * TURN_OVERHEAD
         if budget < 0:

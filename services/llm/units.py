@@ -8,14 +8,18 @@ from itertools import groupby
 import sentencex  # type: ignore[import-untyped]  # it has none
 
 _HEADING = re.compile(r"#{1,6}\s+")
-_ITEM = re.compile(r"\s*(?:[-*+•‣◦]|\d{1,3}[.)])\s+")
-_RULE = re.compile(r"[\s|:-]*-[\s|:-]*")
+_ITEM = re.compile(r"(?:[-*+•‣◦]|\d{1,3}[.)])\s+")
+_RULE = re.compile(r"[\s|:]*+-[\s|:-]*+")
 _ABBREVIATED = re.compile(
     r"(?:^|\s)\(?(?:Brgy|Bgy|Sta|Sto|Gng|Bb|Engr|Atty|Arch|Hon|Kgg|Approx|Tel|Ext|Loc|Mob|Bldg|Blk|"
     r"Blvd|Subd|Rm|Flr|Fl|Lt|Min|Max|Pcs|Hrs|Mins)\.$",
     re.IGNORECASE,
 )
 """What sentencex does not know, of the Philippines and of price lists."""
+_ABBREVIATION_WITHIN = 12
+"""Characters of a sentence's end in which one of them must stand."""
+MOST_AT_ONCE = 2_000
+"""Characters that sentencex gets: a run without spaces costs it the square of that."""
 WRAPPED = 60
 """Characters from which a line without an end is one that goes on in the next."""
 
@@ -112,22 +116,30 @@ def _sentences(lines: list[str], block: int, lead: str, heading: str) -> tuple[l
 
 def _unwrapped(lines: list[str]) -> list[str]:
     """Join lines that are one paragraph, cut where the page was full."""
-    joined = lines[:1]
-    for line in lines[1:]:
-        goes_on = joined[-1][-1] not in ".!?:;" and (line[0].islower() or len(joined[-1]) > WRAPPED)
-        if goes_on:
-            joined[-1] += f" {line}"
+    paragraphs: list[list[str]] = []
+    length = 0
+    for line in lines:
+        ends = not paragraphs or paragraphs[-1][-1][-1] in ".!?:;"
+        if ends or not (line[0].islower() or length > WRAPPED):
+            paragraphs.append([line])
+            length = len(line)
         else:
-            joined.append(line)
-    return joined
+            paragraphs[-1].append(line)
+            length += 1 + len(line)
+    return list(map(" ".join, paragraphs))
 
 
 def split_sentences(text: str) -> list[str]:
     """Return the sentences of a line; abbreviations, decimals and addresses do not end one."""
-    sentences: list[str] = []
-    for part in filter(None, map(str.strip, sentencex.segment("en", text))):
-        if sentences and _ABBREVIATED.search(sentences[-1]):
-            sentences[-1] += f" {part}"
+    sentences: list[list[str]] = []
+    for part in filter(None, map(str.strip, _segments(text))):
+        if sentences and _ABBREVIATED.search(sentences[-1][-1][-_ABBREVIATION_WITHIN:]):
+            sentences[-1].append(part)
         else:
-            sentences.append(part)
-    return sentences
+            sentences.append([part])
+    return list(map(" ".join, sentences))
+
+
+def _segments(text: str) -> Iterator[str]:
+    for start in range(0, len(text), MOST_AT_ONCE):
+        yield from sentencex.segment("en", text[start : start + MOST_AT_ONCE])

@@ -23,6 +23,8 @@ from services.rag.vector import Vector
 DIMENSIONS = 384
 MAX_TOKENS = 512
 """What the model was trained for; a longer text is cut."""
+MOST_CHARACTERS = 20_000
+"""What is looked at of a text; MAX_TOKENS are full long before, in any language."""
 QUERY_PREFIX = "Represent this sentence for searching relevant passages: "
 """What the model's makers put in front of a question. Measured: better with it."""
 
@@ -57,23 +59,19 @@ class BundledModel:
     async def embed_question(self, text: str) -> Vector:
         """Embed what is searched for."""
         loop = asyncio.get_running_loop()
-        prefixed = QUERY_PREFIX + in_english(text)
-        return await loop.run_in_executor(self._questions, self._embed, prefixed)
+        return await loop.run_in_executor(self._questions, self._embed, text, QUERY_PREFIX)
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Embed what is to be found, one text after another."""
+        """Embed what is to be found, one text after another: several callers take turns."""
         loop = asyncio.get_running_loop()
-        embedding = (
-            loop.run_in_executor(self._passages, self._embed, in_english(text)) for text in texts
-        )
-        return list(await asyncio.gather(*embedding))
+        return [await loop.run_in_executor(self._passages, self._embed, text) for text in texts]
 
     async def ping(self) -> None:
         """Raise unless the model works."""
         await self.embed_question("ping")
 
-    def _embed(self, text: str) -> Vector:
-        ids = self._tokenizer.encode(text).ids
+    def _embed(self, text: str, prefix: str = "") -> Vector:
+        ids = self._tokenizer.encode(prefix + in_english(text[:MOST_CHARACTERS])).ids
         shape = (1, len(ids))
         (states,) = self._session.run(
             ["last_hidden_state"],

@@ -7,6 +7,7 @@ import qdrant_edge as edge
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from libs.contracts.sources import Source
+from services.rag.blocks import blocks_of
 from services.rag.crawl.pages import Page
 from services.rag.index.interface import Chunk
 from services.rag.parse.section import Section
@@ -30,8 +31,9 @@ def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
     """
     if source.kind == "qa":
         return [_question_and_answer(source)] if source.answer.strip() else []
-    pieces = TextSplitter(size, overlap=overlap).chunks(source.text)
-    return [_piece(source, number, text) for number, text in enumerate(filter(str.strip, pieces))]
+    splitter = TextSplitter(size, overlap=overlap)
+    pieces = (_piece(source, 0, text) for text in _split(source.text, splitter, size))
+    return _numbered(pieces)
 
 
 def chunks_of_document(
@@ -40,7 +42,7 @@ def chunks_of_document(
     """Return the chunks of a document in order, each within one section; see chunks_of."""
     splitter = MarkdownSplitter(size, overlap=overlap)
     document = _piece(source, 0, "")
-    pieces = (piece for section in sections for piece in _pieces(document, section, splitter))
+    pieces = (piece for section in sections for piece in _pieces(document, section, splitter, size))
     return _numbered(pieces)
 
 
@@ -57,6 +59,7 @@ def chunks_of_site(
             replace(_piece(source, 0, ""), title=page.title or source.title, url=page.url),
             section,
             splitter,
+            size,
         )
     )
     return _numbered(pieces)
@@ -66,19 +69,19 @@ def _numbered(pieces: Iterable[Chunk]) -> list[Chunk]:
     return [replace(piece, number=number) for number, piece in enumerate(pieces)]
 
 
-def _pieces(document: Chunk, section: Section, splitter: MarkdownSplitter) -> Iterator[Chunk]:
-    heading = section.heading[:MOST_HEADING]
-    found = replace(document, heading=heading, page=section.page)
-    if not section.answer:
-        for text in filter(str.strip, splitter.chunks(section.text)):
-            yield replace(found, text=text)
-    elif len(section.question) > MOST_QUESTION:  # nobody asks that: it is a text like others
-        for text in filter(str.strip, splitter.chunks(_said(section.question, section.answer))):
-            yield replace(found, text=text)
-    else:
+def _pieces(
+    document: Chunk, section: Section, splitter: MarkdownSplitter, size: int
+) -> Iterator[Chunk]:
+    found = replace(document, heading=section.heading[:MOST_HEADING], page=section.page)
+    if section.answer and len(section.question) <= MOST_QUESTION:
         for answer in _answers(section.answer):
             text = _said(section.question, answer)
             yield replace(found, text=text, question=section.question, answer=answer)
+        return
+    # A question that is too long is one that nobody asks: it is a text like others.
+    whole = _said(section.question, section.answer) if section.answer else section.text
+    for text in _split(whole, splitter, size):
+        yield replace(found, text=text)
 
 
 def _said(question: str, answer: str) -> str:
@@ -93,7 +96,12 @@ def _answers(answer: str) -> Iterator[str]:
     if len(answer) <= MOST_ANSWER:
         yield answer
     else:
-        yield from filter(str.strip, TextSplitter(ANSWER_PIECE).chunks(answer))
+        yield from _split(answer, TextSplitter(ANSWER_PIECE), ANSWER_PIECE)
+
+
+def _split(text: str, splitter: TextSplitter | MarkdownSplitter, size: int) -> Iterator[str]:
+    for block in blocks_of(text, size):
+        yield from filter(str.strip, splitter.chunks(block))
 
 
 def embedded_text(chunk: Chunk) -> str:

@@ -37,7 +37,6 @@ class RememberedQuestions:
 
     def __init__(self, embedder: Embedder, size: int) -> None:
         self._embedder = embedder
-        # By digest: a question is as long as a stranger likes.
         self._vectors: LRUCache[bytes, Vector] = LRUCache(size)
 
     @property
@@ -47,6 +46,7 @@ class RememberedQuestions:
 
     async def embed_question(self, text: str) -> Vector:
         """Embed a question, or remember its vector."""
+        # By digest: a question is as long as a stranger likes.
         key = blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
         vector = self._vectors.get(key)
         if vector is None:

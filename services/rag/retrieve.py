@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from libs.contracts.chat import Ground, Grounded, Passage
 from libs.language.greeting import without_greeting
+from libs.runtime.aside import aside
 from services.rag.budget import in_budget
 from services.rag.confidence import Calibration
 from services.rag.embed import Embedder
@@ -44,6 +45,11 @@ class Retriever:
     async def ground(self, asked: Ground) -> Grounded:
         """Return the passages for a question, best first, and the confidence in them."""
         found = await self.find(asked)
+        # The usual dozen chunks are compared at once; long answers of Q&A are another matter.
+        long = sum(len(one.hit.chunk.answer) for one in found)
+        return await aside(long, self._grounded, asked, found)
+
+    def _grounded(self, asked: Ground, found: list[Ranked]) -> Grounded:
         shown = distinct(found, self._limits.top_k)
         return Grounded(
             passages=self._passages(shown),
@@ -65,11 +71,11 @@ class Retriever:
         return max(alone, again, key=self._confidence)
 
     async def _search(self, agent_id: str, question: str) -> list[Ranked]:
-        asked = without_greeting(question)
+        asked = await aside(len(question), without_greeting, question)
         vector = await self._embedder.embed_question(asked or question)
-        words = words_of_question(asked)
+        words = await aside(len(asked), words_of_question, asked)
         hits = await self._index.search(agent_id, vector, words.all, self._limits.candidates)
-        return ranked(hits, words)
+        return await aside(len(asked), ranked, hits, words)
 
     def _confidence(self, found: list[Ranked]) -> float:
         return self._calibration.confidence_in([one.score for one in found])

@@ -14,6 +14,7 @@ ANSWERED = 0.5
 """A question of at least this relevance was answered just now."""
 LONGEST = 200
 """Characters; a longer question is nothing to click on."""
+_WORD = re.compile(r"\w+")
 
 
 def suggest(
@@ -48,4 +49,4 @@ def _open_questions(
 
 def _plain(question: str) -> str:
     """Return what makes two questions the same: their words."""
-    return " ".join(re.findall(r"\w+", question.casefold()))
+    return " ".join(_WORD.findall(question.casefold()))

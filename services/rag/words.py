@@ -7,6 +7,7 @@ sparse vector of Qdrant is made of, embedded or on a server.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import qdrant_edge as edge
 
@@ -15,10 +16,14 @@ from libs.language.glossary import in_english
 AVERAGE_WORDS = 60.0
 """What BM25 takes for the usual length of a chunk."""
 
+MOST_WORDS = 500
+"""Different words of a question that are searched for; each costs the index a look."""
+MOST_CODES = 100
+
 _encoder = edge.Bm25(edge.Bm25Config(language="english", avg_len=AVERAGE_WORDS))
 # "PB-30K" is found by "pb30k" as well, "Wi-Fi" by "wifi".
-_JOINED = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)+")
-_CODE = re.compile(r"(?<![\w-])(?:[a-z]+\d\w*|\d{5,})(?![\w-])", re.IGNORECASE)
+_JOINED = re.compile(r"(?<![^\W_])[^\W_]++(?:[-/.][^\W_]++)++")
+_CODE = re.compile(r"(?<![\w-])(?:[a-z]++\d\w*+|\d{5,}+)(?![\w-])", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[-/.]")
 
 
@@ -38,7 +43,8 @@ class Words:
 def words_of_question(text: str) -> Words:
     """Return the words of a question; those that every text has are left out."""
     prepared = _prepared(text)
-    return Words(tuple(_numbers(prepared)), frozenset(_numbers(" ".join(_CODE.findall(prepared)))))
+    codes = " ".join(islice((code[0] for code in _CODE.finditer(prepared)), MOST_CODES))
+    return Words(tuple(_numbers(prepared)[:MOST_WORDS]), frozenset(_numbers(codes)))
 
 
 def _numbers(text: str) -> list[int]:

@@ -5,25 +5,33 @@ in their order, and goes on as if it had made them itself.
 """
 
 import asyncio
+import re
 from collections import deque
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import httpx
 import msgspec
+import structlog
 
+from libs.bus.work import OUTAGES
+from libs.runtime.aside import aside
 from services.rag.crawl.fetch import Fetched, Fetcher, any_answer, gunzipped, only_success
 from services.rag.crawl.frontier import Bounds, Frontier, Known
 from services.rag.crawl.kinds import content_type, suffix_of
 from services.rag.crawl.pages import Pages, Visit, packed
 from services.rag.crawl.progress import Progress
 from services.rag.crawl.read import SITEMAP, Read
-from services.rag.crawl.reader import Reader
+from services.rag.crawl.reader import UNREADABLE, Reader
 from services.rag.crawl.robots import Rules, directives_of, rules_of
 from services.rag.crawl.skipped import Skipped
-from services.rag.crawl.state import Claim, SiteStates
+from services.rag.crawl.state import Claim, Gone, SiteStates
 from services.rag.crawl.urls import Scope, normalised, path_of, site_of
 
+log = structlog.get_logger()
+
+_SENDABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+"""A header's value of printable ASCII."""
 FORBIDDEN = "The site's robots.txt does not allow it."
 NO_ROBOTS = "The site's robots.txt can't be read, so nothing of the site may be."
 ELSEWHERE = "It redirects to a page that does not belong to the crawl."
@@ -75,7 +83,8 @@ class Robots:
 
     async def check(self, url: str) -> None:
         """Raise Skipped unless an address may be fetched."""
-        if not (await self.rules(url)).allow(url):
+        rules = await self.rules(url)
+        if not await aside(rules.size, rules.allow, url):
             raise Skipped(FORBIDDEN)
 
     async def delay(self, url: str) -> float:
@@ -88,7 +97,8 @@ class Robots:
             found = await self._fetcher.get(address, delay=0.0, accept=any_answer)
         except Skipped as skipped:
             return skipped
-        return rules_of(found.status, found.body, self._limits.agent) or Skipped(NO_ROBOTS)
+        rules = await aside(len(found.body), rules_of, found.status, found.body, self._limits.agent)
+        return rules or Skipped(NO_ROBOTS)
 
 
 class Crawl:
@@ -189,8 +199,12 @@ class Crawl:
         try:
             visit, text = await self._read_page(known)
         except Skipped as skipped:
-            visit = Visit(url=known.url, depth=known.depth, skipped=str(skipped))
-            text = packed(())
+            visit, text = _nothing(known, str(skipped))
+        except (Gone, *OUTAGES):
+            raise
+        except Exception:  # whatever a page does to us, it does not ruin the others
+            log.exception("crawl.page_failed", url=known.url)
+            visit, text = _nothing(known, UNREADABLE)
         # From here to the count nothing waits: of two equal pages at once one is the second.
         visit = msgspec.structs.replace(visit, number=self._progress.visits)
         if visit.skipped is None and (visit.cited in self._cited or visit.digest in self._digests):
@@ -312,6 +326,10 @@ class Crawl:
         return await self._reader.read(content, url=fetched.url, suffix=SITEMAP)
 
 
+def _nothing(known: Known, reason: str) -> tuple[Visit, bytes]:
+    return Visit(url=known.url, depth=known.depth, skipped=reason), packed(())
+
+
 def _readable(response: httpx.Response, url: str) -> None:
     """Raise Skipped for what is no page or document that can be read."""
     only_success(response, url)
@@ -324,4 +342,5 @@ def _unless_changed(earlier: Visit | None) -> dict[str, str]:
     if earlier is None:
         return {}
     asked = {"if-none-match": earlier.etag, "if-modified-since": earlier.modified}
-    return {name: value for name, value in asked.items() if value}
+    # What a server may send, but nobody may send back, is forgotten.
+    return {name: value for name, value in asked.items() if _SENDABLE.fullmatch(value)}

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 from services.rag.crawl.urls import path_of
 
 HTML = ".html"
+MOST_TYPE = 500
+"""Characters of a Content-Type that is read: reading takes the square of them."""
 _BY_TYPE = {
     "text/html": HTML,
     "application/xhtml+xml": HTML,
@@ -25,6 +27,8 @@ _VAGUE = {"", "application/octet-stream", "binary/octet-stream", "text/plain"}
 
 def content_type(header: str) -> tuple[str, str | None]:
     """Return the media type in lower case, and the charset when one is named."""
+    if len(header) > MOST_TYPE:
+        return "", None
     parsed = Message()
     parsed["content-type"] = header
     declared = parsed.get_content_charset() if header else None

@@ -18,7 +18,7 @@ MOST_TITLE = 200
 """Characters of a page's title that are kept."""
 _PRESCANNED = 2_048
 """Bytes of a page in which it may name its encoding; the standard has 1,024."""
-_META_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]+)""")
+_META_CHARSET = re.compile(rb"""(?:charset|encoding)\s*+=\s*+["']?\s*+([A-Za-z0-9_:.-]+)""")
 _SPACES = re.compile(r"\s+")
 _AS_BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252"}
 """Browsers read these labels as Windows' superset, so pages mean it."""

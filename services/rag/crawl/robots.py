@@ -12,6 +12,7 @@ class Rules:
     def __init__(self, text: str, agent: str) -> None:
         self._rules = Protego.parse(text)
         self._agent = agent
+        self.size = len(text)
 
     def allow(self, url: str) -> bool:
         """Say whether an address may be fetched."""

@@ -6,9 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-import httpx
-
-from libs.egress.safe_url import URL_MAX
+from libs.egress.safe_url import URL_MAX, UnsafeUrl, read_url
 
 SCHEMES = ("http", "https")
 REPEATED = 3
@@ -45,10 +43,8 @@ def normalised(url: str, base: str | None = None) -> str | None:
     cleaned = _IGNORED_BY_BROWSERS.sub("", url).strip()
     cleaned = _SCHEME.sub(lambda scheme: scheme[0].lower(), cleaned)
     try:
-        target = httpx.URL(base).join(cleaned) if base is not None else httpx.URL(cleaned)
-    except (httpx.InvalidURL, ValueError):
-        return None
-    if target.scheme not in SCHEMES or not target.host or target.userinfo or "%" in target.host:
+        target = read_url(cleaned, base=base, schemes=SCHEMES)
+    except UnsafeUrl:
         return None
     path, _, query = target.raw_path.decode("ascii").partition("?")
     kept = "&".join(part for part in query.split("&") if part and not _is_tracking(part))

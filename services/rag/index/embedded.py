@@ -17,6 +17,7 @@ from pathlib import Path
 import qdrant_edge as edge
 from filelock import FileLock, Timeout
 
+from libs.runtime.aside import aside
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import background
 from services.rag.chunk import words_of
@@ -24,6 +25,7 @@ from services.rag.index.interface import WORDS, Chunk, Hit, chunk_of, hidden, ot
 from services.rag.index.live import LiveShard, close
 from services.rag.vector import Vector
 
+_OTHER_SIZE = re.compile(r"expected vector size \d+, but got (\d+)")
 PUT_BATCH = 200
 """Chunks written before anybody else has a turn: some milliseconds."""
 
@@ -57,10 +59,7 @@ class EmbeddedIndex:
 
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
         """Add chunks, hidden from searches; those that are there already are replaced."""
-        points = [
-            edge.Point(chunk.point_id, {"": vector, WORDS: words_of(chunk)}, chunk.hidden_payload)
-            for chunk, vector in zip(chunks, vectors, strict=True)
-        ]
+        points = await aside(sum(len(one.text) for one in chunks), _points, chunks, vectors)
         for first in range(0, len(points), PUT_BATCH):
             batch = points[first : first + PUT_BATCH]
             await self._live.update(edge.UpdateOperation.upsert_points(batch), len(batch))
@@ -122,6 +121,13 @@ class EmbeddedIndex:
     async def _delete(self, *conditions: edge.FieldCondition) -> None:
         matching = edge.Filter(must=list(conditions))
         await self._live.update(edge.UpdateOperation.delete_points_by_filter(matching))
+
+
+def _points(chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> list[edge.Point]:
+    return [
+        edge.Point(chunk.point_id, {"": vector, WORDS: words_of(chunk)}, chunk.hidden_payload)
+        for chunk, vector in zip(chunks, vectors, strict=True)
+    ]
 
 
 def _words(point: edge.ScoredPoint) -> frozenset[int]:
@@ -196,7 +202,7 @@ def _open_shard(path: Path, dimensions: int) -> edge.EdgeShard:
     try:
         shard = edge.EdgeShard.load(str(path), config)
     except Exception as error:  # the engine raises nothing more exact
-        sizes = re.search(r"expected vector size \d+, but got (\d+)", str(error))
+        sizes = _OTHER_SIZE.search(str(error))
         if sizes:
             raise SettingsError(other_size(f"The index {path}", sizes[1], dimensions)) from error
         raise SettingsError(f"The index {path} can't be opened: {error}") from error

@@ -14,6 +14,7 @@ from qdrant_client.http.exceptions import (
 from stamina import retry_context
 
 from libs.bus.errors import ServiceUnavailable
+from libs.runtime.aside import aside
 from libs.runtime.settings import SettingsError
 from services.rag.chunk import words_of
 from services.rag.index.interface import WORDS, Chunk, Hit, chunk_of, hidden, other_size
@@ -21,6 +22,17 @@ from services.rag.vector import Vector
 
 START_PATIENCE = 30.0
 """Seconds to wait for the server when rag starts."""
+
+
+def _points(chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> list[models.PointStruct]:
+    return [
+        models.PointStruct(
+            id=chunk.point_id,
+            vector={"": vector, WORDS: _sparse(words_of(chunk))},
+            payload=chunk.hidden_payload,
+        )
+        for chunk, vector in zip(chunks, vectors, strict=True)
+    ]
 
 
 class ServerIndex:
@@ -32,14 +44,7 @@ class ServerIndex:
 
     async def put(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
         """Add chunks, hidden from searches; those that are there already are replaced."""
-        points = [
-            models.PointStruct(
-                id=chunk.point_id,
-                vector={"": vector, WORDS: _sparse(words_of(chunk))},
-                payload=chunk.hidden_payload,
-            )
-            for chunk, vector in zip(chunks, vectors, strict=True)
-        ]
+        points = await aside(sum(len(one.text) for one in chunks), _points, chunks, vectors)
         with _reporting_outages():
             await self._client.upsert(self._collection, points, wait=True)
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
-from services.rag.parse.section import HEADING_SEPARATOR, Section
+from services.rag.parse.section import Section, heading_of
 
 _parser = MarkdownIt("commonmark", {"html": False}).enable("table")
 
@@ -34,4 +34,4 @@ def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:
 def _section(lines: list[str], path: list[tuple[int, str]]) -> Iterator[Section]:
     text = "\n".join(lines).strip()
     if text:
-        yield Section(text=text, heading=HEADING_SEPARATOR.join(name for _, name in path if name))
+        yield Section(text=text, heading=heading_of(name for _, name in path))

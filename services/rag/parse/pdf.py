@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it has no stubs
 
-from services.rag.parse.section import HEADING_SEPARATOR, Section, Unreadable
+from services.rag.parse.section import Section, Unreadable, heading_of
 
 
 def read_pdf(path: Path, most_pages: int) -> Iterator[Section]:
@@ -48,5 +48,5 @@ def _headings(document: pdfium.PdfDocument) -> dict[int, str]:
         path = [*path[: entry.level], entry.get_title().strip()]
         index = destination.get_index() if destination else None
         if index is not None:
-            found[index] = HEADING_SEPARATOR.join(path)
+            found[index] = heading_of(path)
     return found

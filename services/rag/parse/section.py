@@ -1,5 +1,7 @@
 """What every format is read into."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -28,3 +30,10 @@ class Unreadable(Exception):
 
 
 HEADING_SEPARATOR = " > "
+MOST_HEADING = 300
+"""Characters: every chunk below a heading has it, so a long one would be there a thousand times."""
+
+
+def heading_of(path: Iterable[str]) -> str:
+    """Return a path of headings as one, those that are empty left out."""
+    return HEADING_SEPARATOR.join(name[:MOST_HEADING] for name in path if name)[:MOST_HEADING]
