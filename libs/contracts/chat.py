@@ -173,6 +173,7 @@ class SourcesFrame(Frame, frozen=True, kw_only=True, tag="reply.sources.v1"):
 
 
 class TextFrame(Frame, frozen=True, kw_only=True, tag="reply.text.v1"):
-    """The next piece of the text."""
+    """The next piece of the text. `anew`: in the place of all that came before it."""
 
     text: str
+    anew: bool = False

@@ -41,7 +41,9 @@ class Extractive:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
 
-    async def answer(self, grounded: ChatGrounded, _: Choice) -> AsyncGenerator[Piece, None]:
+    async def answer(
+        self, grounded: ChatGrounded, _: Choice, __: float = 0.0
+    ) -> AsyncGenerator[Piece, None]:
         """See Answerer."""
         for piece in _in_pieces(
             extract(grounded, settings_of(grounded.request.agent, self._settings))

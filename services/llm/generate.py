@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from services.llm.answerer import Ending, Piece
+from services.llm.answerer import Anew, Ending, Piece
 from services.llm.failures import Failed
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer: `text` is the concatenation of what was passed on."""
+    """A complete answer: `text` is what was passed on, without what was taken back."""
 
     text: str
     ending: Ending
@@ -18,7 +18,7 @@ class Answer:
 
 async def generate(
     pieces: AsyncGenerator[Piece, None],
-    publish: Callable[[str], Awaitable[None]],
+    publish: Callable[[str | Anew], Awaitable[None]],
     most_characters: int,
 ) -> Answer:
     """Publish each piece of text and return the whole. Raises Failed; what was published stays.
@@ -33,9 +33,16 @@ async def generate(
             if isinstance(piece, Ending):
                 ending = piece
                 break
-            text = piece[:room]
+            if not piece:
+                continue
+            if isinstance(piece, Anew):
+                texts, room = [], most_characters
+                text = piece.text[:room]
+                await publish(Anew(text))
+            else:
+                text = piece[:room]
+                await publish(text)
             texts.append(text)
-            await publish(text)
             room -= len(text)
             if room == 0:
                 ending = Ending(finish_reason="length")
@@ -47,5 +54,8 @@ def _checked(text: str, ending: Ending | None) -> Answer:
     if ending is None:
         raise Failed("upstream_error", "the answerer did not end")
     if not text.strip():
+        if ending.finish_reason == "length":
+            detail = "the limit of tokens went into thoughts: raise LLM_MAX_TOKENS"
+            raise Failed("max_tokens_reached", detail)
         raise Failed("upstream_error", "empty answer")
     return Answer(text, ending)
