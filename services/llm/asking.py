@@ -23,6 +23,8 @@ MOST_ERROR = 64 * 1024
 ERROR_PATIENCE = 5.0
 """Seconds for the body of an error, whose status is known."""
 MOST_REDIRECTS = 3
+MOST_WAIT = 30.0
+"""Seconds that a question waits before it is asked again, with somebody waiting for it."""
 FIRST_DELAY = 0.5
 """Seconds before the first of the tries that the server names no time for; doubled each time."""
 PATH = "/chat/completions"
@@ -82,7 +84,8 @@ class Asking:
                     continue
                 passing = may_pass(error, failure)
             delay = _delay(failure, tries)
-            if not passing or tries >= question.retries or clock() + delay >= question.due:
+            hopeless = delay > MOST_WAIT or clock() + delay >= question.due
+            if not passing or hopeless or tries >= question.retries:
                 raise failure from None  # its cause may repeat what the server said
             tries += 1
             await asyncio.sleep(delay)

@@ -107,7 +107,7 @@ async def said(
     if reader.failure is None:
         await _read_to_the_end(response)
     stopped = reader.failure is None and reader.ending().finish_reason == "stop"
-    for piece in speech.finish(stopped=stopped):
+    for piece in (*speech.push(reader.rest()), *speech.finish(stopped=stopped)):
         yield piece
     ending = reader.ending()
     if speech.called and not speech.spoke:

@@ -61,9 +61,12 @@ class StreamReader:
         text = self._read(b"", last=True)
         if not self._streams and self.failure is None:
             text += self._read_body()
-        if self._half:
-            text, self._half = f"{text}\ufffd", ""
         return text
+
+    def rest(self) -> str:
+        """Return what stands for a character of which only half came."""
+        half, self._half = self._half, ""
+        return "\ufffd" if half else ""
 
     def broke(self, failure: Failed) -> None:
         """Note that the connection broke; that makes nothing of what is complete."""
