@@ -172,7 +172,8 @@ class SourcesFrame(Frame, frozen=True, kw_only=True, tag="reply.sources.v1"):
     confidence: float
 
 
-class TextFrame(Frame, frozen=True, kw_only=True, tag="reply.text.v1"):
-    """The next piece of the text."""
+class TextFrame(Frame, frozen=True, kw_only=True, omit_defaults=True, tag="reply.text.v1"):
+    """The next piece of the text. `anew`: in the place of all that came before it."""
 
     text: str
+    anew: bool = False

@@ -58,14 +58,20 @@ class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
     answered: str = ""
 
 
-class MessageFailed(Event, frozen=True, kw_only=True, tag="message.failed.v1"):
-    """An accepted message will not be answered; it costs nothing. `edge` as in MessageSent."""
+class MessageFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.failed.v1"):
+    """An accepted message will not be answered; it costs nothing. `edge` as in MessageSent.
+
+    `text` is what there was of the answer, and shown to the client. `retry_after`: seconds to wait,
+    when somebody said how many.
+    """
 
     message_id: str
     conversation_id: str
     code: str
     message: str
     edge: str = ""
+    text: str = ""
+    retry_after: float | None = None
 
 
 class ConversationEnded(Event, frozen=True, kw_only=True, tag="conversation.ended.v1"):

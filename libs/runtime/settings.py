@@ -52,7 +52,8 @@ class Settings(BaseSettings):
 
 def _sentence(error: ValidationError) -> str:
     problems = (
-        f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        f"{'.'.join(str(part) for part in problem['loc']).upper()}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors(include_url=False)
     )
     return "; ".join(problems)

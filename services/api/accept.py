@@ -297,8 +297,11 @@ class Acceptance:
         )
         return await self._bus.send(subjects.CHAT_GROUNDED, ready, grounded_id(request.message_id))
 
-    async def fail(self, request: ChatRequested, code: str, message: str) -> None:
-        """Give a message an outcome when it has none; billing and the conversation follow."""
+    async def fail(self, request: ChatRequested, code: str, message: str, text: str = "") -> None:
+        """Give a message an outcome when it has none; billing and the conversation follow.
+
+        `text` is what there was of the answer.
+        """
         failed = MessageFailed(
             event_id=outcome_id(request.message_id),
             account_id=request.account_id,
@@ -309,6 +312,7 @@ class Acceptance:
             code=code,
             message=message,
             edge=request.edge,
+            text=text,
         )
         try:
             await self._bus.emit(failed)

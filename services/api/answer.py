@@ -54,6 +54,7 @@ class Failed:
     id: str
     code: str
     message: str
+    retry_after: float | None = None
 
 
 ClientEvent = Sources | Text | Reset | Finished | Failed
@@ -110,8 +111,8 @@ class Answer:
         event_id = f"{frame.attempt}.{frame.seq}"
         if isinstance(frame, SourcesFrame):
             return self._tell_sources(event_id, frame.sources, frame.confidence)
-        self._text += frame.text
-        if self._told.startswith(self._text):
+        self._text = frame.text if frame.anew else self._text + frame.text
+        if not frame.anew and self._told.startswith(self._text):
             return []  # a new attempt repeats what the client has
         return self._catch_up(event_id)
 
@@ -124,8 +125,11 @@ class Answer:
                 self.end = Finished(END, outcome)
                 return [*sources, *self._catch_up(event_id), self.end]
             case MessageFailed():
-                self.end = Failed(END, outcome.code, outcome.message)
-                return [self.end]
+                # Without a text nobody knows what there was: the client keeps what it has.
+                self._text = outcome.text or self._told
+                told = self._catch_up(event_id)
+                self.end = Failed(END, outcome.code, outcome.message, outcome.retry_after)
+                return [*told, self.end]
 
     def _tell_sources(
         self, event_id: str, sources: tuple[SourceUsed, ...], confidence: float

@@ -196,9 +196,10 @@ class RateLimited(ApiError):
 class AnswerFailed(ApiError):
     """The message was accepted, but no answer came of it; it cost nothing."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
         retryable = code in RETRYABLE_FAILURES
-        super().__init__(message, retry_after=RETRY_AFTER if retryable else None)
+        wait = RETRY_AFTER if retry_after is None else retry_after
+        super().__init__(message, retry_after=wait if retryable else None)
         self.code = code
         self.status = 503 if retryable else 500
 

@@ -69,7 +69,7 @@ class Relay:
         if isinstance(last, Finished):
             return _response(last.sent, sent.turn, response=last.sent.message)
         failed = last if isinstance(last, Failed) else TIMED_OUT
-        raise AnswerFailed(failed.code, failed.message)
+        raise AnswerFailed(failed.code, failed.message, failed.retry_after)
 
     def stream(
         self, sent: Accepted | Repeated, request_id: str | None
@@ -121,7 +121,9 @@ class Relay:
             async for batch in self._replies.follow(message_id, accepted.inbox, answer):
                 yield batch
             if answer.end is None:
-                await self._acceptance.fail(accepted.request, TIMED_OUT.code, TIMED_OUT.message)
+                await self._acceptance.fail(
+                    accepted.request, TIMED_OUT.code, TIMED_OUT.message, answer.text
+                )
                 # The first outcome on the log stays; it may have come in this moment.
                 yield await self._replies.catch_up(message_id, answer) or [TIMED_OUT]
         except (GeneratorExit, CancelledError):
@@ -179,7 +181,9 @@ def _encode(event: ClientEvent, turn: Turn, request_id: str | None) -> bytes:
         case Finished():
             return sse.event("done", event.id, _response(event.sent, turn))
         case Failed():
-            return _error(event.id, AnswerFailed(event.code, event.message), request_id)
+            return _error(
+                event.id, AnswerFailed(event.code, event.message, event.retry_after), request_id
+            )
 
 
 def _error(event_id: str, error: ApiError, request_id: str | None) -> bytes:

@@ -9,6 +9,13 @@ from services.llm.fallback import Choice
 
 
 @dataclass(frozen=True)
+class Anew:
+    """Text in the place of all that came before it: that was none of the answer."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Ending:
     """The end of a complete answer. The token counts are the model's own, 0 when it gave none."""
 
@@ -17,15 +24,19 @@ class Ending:
     completion_tokens: int = 0
 
 
-Piece = str | Ending
+Piece = str | Anew | Ending
+"""An empty text is a sign of life: the model is at work, there is nothing to read yet."""
 
 
 class Answerer(Protocol):
     """A model, or what stands in for one."""
 
-    def answer(self, grounded: ChatGrounded, choice: Choice) -> AsyncGenerator[Piece, None]:
+    def answer(
+        self, grounded: ChatGrounded, choice: Choice, due: float
+    ) -> AsyncGenerator[Piece, None]:
         """Yield text as soon as there is some, then one Ending. Raises Failed.
 
-        Closing the generator stops the work behind it, at once.
+        `due` is when the first sign of life is awaited, in the loop's time. Closing the generator
+        stops the work behind it, at once.
         """
         ...

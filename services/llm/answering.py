@@ -12,7 +12,7 @@ from libs.contracts.events import Outcome
 from libs.runtime.clock import now
 from services.llm import outcome
 from services.llm.agent_settings import settings_of
-from services.llm.answerer import Answerer
+from services.llm.answerer import Anew, Answerer
 from services.llm.cancellations import Cancellations, Cancelled
 from services.llm.extractive import Extractive
 from services.llm.failures import Failed
@@ -48,9 +48,9 @@ class Answering:
         self.cancellations = Cancellations()
         self._pace = Pace(settings.llm_pieces_per_second)
         self._patience = Patience(
-            first=settings.llm_first_token_timeout,
+            first=settings.first_token_timeout,
             between=settings.llm_token_timeout,
-            total=settings.llm_total_timeout,
+            total=settings.total_timeout,
         )
 
     async def handle(self, delivered: Delivered[ChatGrounded]) -> None:
@@ -84,15 +84,15 @@ class Answering:
             return outcome.cancelled(grounded, reply.so_far, line.asked)
         except Failed as failure:
             _warn("llm.failed", message_id, line.asked.model, failure)
-            return outcome.failed(grounded, failure)
+            return outcome.failed(grounded, failure, reply.so_far)
         log.debug("llm.answered", message_id=message_id, model=line.asked.model)
         return outcome.sent(grounded, answer, line.asked, self._answered(grounded))
 
     async def _first_answer(self, line: Line, grounded: ChatGrounded, reply: Reply) -> Answer:
         """Return the answer of the first model in line that begins one. Raises Failed."""
 
-        async def send(text: str) -> None:
-            await reply.text(text)
+        async def send(piece: str | Anew) -> None:
+            await reply.text(piece)
             await self._pace.rest()
 
         clock = asyncio.get_running_loop().time
@@ -100,7 +100,9 @@ class Answering:
         for choice in line:
             patience = self._patience.part(clock() - begun, choice.behind + 1)
             try:
-                pieces = patiently(self._answerer(choice.model).answer(grounded, choice), patience)
+                answerer = self._answerer(choice.model)
+                answered = answerer.answer(grounded, choice, clock() + patience.first)
+                pieces = patiently(answered, patience)
                 return await generate(pieces, send, self._settings.llm_max_characters)
             except Failed as failure:
                 # Once the client has read one model's words, another can't go on.

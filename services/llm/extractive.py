@@ -43,7 +43,9 @@ class Extractive:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
 
-    async def answer(self, grounded: ChatGrounded, _: Choice) -> AsyncGenerator[Piece, None]:
+    async def answer(
+        self, grounded: ChatGrounded, _: Choice, __: float = 0.0
+    ) -> AsyncGenerator[Piece, None]:
         """See Answerer."""
         agent = settings_of(grounded.request.agent, self._settings)
         # Half a dozen chunks are read at once; long answers of Q&A are another matter.

@@ -7,7 +7,16 @@ from libs.contracts.chat import ChatRequested
 from services.llm.failures import FailureCode
 
 REPLACEABLE: frozenset[FailureCode] = frozenset(
-    {"upstream_timeout", "upstream_error", "upstream_overloaded", "model_unavailable"}
+    {
+        "upstream_timeout",
+        "upstream_error",
+        "upstream_overloaded",
+        "upstream_rejected",
+        "upstream_quota_exceeded",
+        "context_length_exceeded",
+        "max_tokens_reached",
+        "model_unavailable",
+    }
 )
 """Failures that another model may not have. One that refused has answered."""
 

@@ -5,13 +5,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from libs.contracts.sizes import ANSWER, cut, size_of
-from services.llm.answerer import Ending, Piece
+from services.llm.answerer import Anew, Ending, Piece
 from services.llm.failures import Failed
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer: `text` is the concatenation of what was passed on."""
+    """A complete answer: `text` is what was passed on, without what was taken back."""
 
     text: str
     ending: Ending
@@ -19,7 +19,7 @@ class Answer:
 
 async def generate(
     pieces: AsyncGenerator[Piece, None],
-    publish: Callable[[str], Awaitable[None]],
+    publish: Callable[[str | Anew], Awaitable[None]],
     most_characters: int,
 ) -> Answer:
     """Publish each piece of text and return the whole. Raises Failed; what was published stays.
@@ -36,12 +36,19 @@ async def generate(
             if isinstance(piece, Ending):
                 ending = piece
                 break
-            text = cut(piece[:room], room_bytes)
+            if not piece:
+                continue
+            if isinstance(piece, Anew):
+                texts, room, room_bytes = [], most_characters, ANSWER
+                given = piece.text
+            else:
+                given = piece
+            text = cut(given[:room], room_bytes)
+            await publish(Anew(text) if isinstance(piece, Anew) else text)
             texts.append(text)
-            await publish(text)
             room -= len(text)
             room_bytes -= size_of(text) - len('""')
-            if room == 0 or len(text) < len(piece):
+            if room == 0 or len(text) < len(given):
                 ending = Ending(finish_reason="length")
                 break
     return _checked("".join(texts), ending)
@@ -51,5 +58,8 @@ def _checked(text: str, ending: Ending | None) -> Answer:
     if ending is None:
         raise Failed("upstream_error", "the answerer did not end")
     if not text.strip():
+        if ending.finish_reason == "length":
+            detail = "the limit of tokens went into thoughts: raise LLM_MAX_TOKENS"
+            raise Failed("max_tokens_reached", detail)
         raise Failed("upstream_error", "empty answer")
     return Answer(text, ending)

@@ -56,8 +56,8 @@ def cancelled(grounded: ChatGrounded, text: str, choice: Choice) -> MessageSent:
     return replace(ended, suggestions=(), credits=ended.credits if text else 0)
 
 
-def failed(grounded: ChatGrounded, failure: Failed) -> MessageFailed:
-    """Return the outcome of an answer that failed."""
+def failed(grounded: ChatGrounded, failure: Failed, text: str = "") -> MessageFailed:
+    """Return the outcome of an answer that failed; `text` is what there was of it."""
     request = grounded.request
     return MessageFailed(
         event_id=outcome_id(request.message_id),
@@ -69,6 +69,8 @@ def failed(grounded: ChatGrounded, failure: Failed) -> MessageFailed:
         code=failure.code,
         message=failure.message,
         edge=request.edge,
+        text=text,
+        retry_after=failure.retry_after,
     )
 
 

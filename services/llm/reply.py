@@ -3,10 +3,11 @@
 from libs.bus.bus import Bus
 from libs.contracts.chat import ChatRequested, SourcesFrame, SourceUsed, TextFrame
 from libs.contracts.subjects import chat_reply
+from services.llm.answerer import Anew
 
 
 class Reply:
-    """Sends the frames. What was sent in an attempt stays; only a higher attempt voids it."""
+    """Sends the frames. What was sent in an attempt stays, unless the text begins anew."""
 
     def __init__(self, bus: Bus, request: ChatRequested, attempt: int) -> None:
         self._bus = bus
@@ -28,10 +29,13 @@ class Reply:
             )
         )
 
-    async def text(self, text: str) -> None:
+    async def text(self, piece: str | Anew) -> None:
         """Send the next piece of the text."""
+        if anew := isinstance(piece, Anew):
+            self._texts.clear()
+        text = piece.text if isinstance(piece, Anew) else piece
         self._texts.append(text)
-        await self._send(TextFrame(attempt=self._attempt, seq=self._sent, text=text))
+        await self._send(TextFrame(attempt=self._attempt, seq=self._sent, text=text, anew=anew))
 
     async def _send(self, frame: SourcesFrame | TextFrame) -> None:
         self._sent += 1

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
+from libs.runtime.server_url import is_near, server_key, server_url
 from libs.runtime.settings import Settings
 
 
@@ -27,16 +28,32 @@ class LlmSettings(Settings):
     llm_max_characters: int = Field(
         100_000, ge=1, le=150_000, description="Characters at which an answer is ended"
     )
-    llm_first_token_timeout: float = Field(
-        30.0, gt=0, description="Seconds until the first text, retries and fallbacks included"
+    llm_first_token_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds without a sign of life before the first text, retries and fallbacks "
+        "included; unset: 60, and 180 for a server on this machine or in a private network",
     )
-    llm_token_timeout: float = Field(20.0, gt=0, description="Seconds between two pieces of text")
-    llm_total_timeout: float = Field(120.0, gt=0, description="Seconds for the whole answer")
+    llm_token_timeout: float = Field(
+        30.0, gt=0, description="Seconds without a sign of life between two pieces of text"
+    )
+    llm_total_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds for the whole answer; unset: 120, and 270 for a server on this "
+        "machine or in a private network",
+    )
     llm_connect_timeout: float = Field(
         5.0, gt=0, description="Seconds to connect to the model server"
     )
     llm_retries: int = Field(
         2, ge=0, description="Further tries when the server refuses the request for now"
+    )
+    llm_longest_retry_after: float = Field(
+        3600.0, gt=0, description="Most seconds of a model server's Retry-After that are passed on"
+    )
+    llm_hide_thoughts: bool = Field(
+        True, description="Leave out what a model writes between <think> tags and their kin"
     )
     llm_concurrency: int = Field(
         500, ge=1, description="Answers that one process works on at once; the rest wait in line"
@@ -52,3 +69,27 @@ class LlmSettings(Settings):
         min_length=1,
         description="What an agent without such a text of its own says then",
     )
+
+    @field_validator("llm_base_url", mode="before")
+    @classmethod
+    def _checked_url(cls, value: object) -> object:
+        return server_url(value, "chat/completions") if isinstance(value, str) else value
+
+    @field_validator("llm_api_key", mode="before")
+    @classmethod
+    def _checked_key(cls, value: object) -> object:
+        return server_key(value) if isinstance(value, str) else value
+
+    @property
+    def first_token_timeout(self) -> float:
+        """Seconds; a model that has to be loaded first, or thinks on a CPU, takes its time."""
+        return self.llm_first_token_timeout or (180.0 if self._near else 60.0)
+
+    @property
+    def total_timeout(self) -> float:
+        """Seconds; less than the edge waits (ANSWER_TIMEOUT)."""
+        return self.llm_total_timeout or (270.0 if self._near else 120.0)
+
+    @property
+    def _near(self) -> bool:
+        return is_near(self.llm_base_url)

@@ -44,11 +44,14 @@ def _finish(model: str, reason: str | None) -> bytes:
 
 
 def ending(model: str, script: Script, body: dict[str, Any], tokens: int) -> bytes:
-    """Return what follows the last token: finish reason, usage if wanted, the end mark."""
+    """Return what follows the last token: finish reason, usage if wanted, the end mark.
+
+    Without a finish reason there is no end mark either: the answer just stops.
+    """
     ending = _finish(model, script.finish_reason)
     if (body.get("stream_options") or {}).get("include_usage"):
         ending += event(_chunk(model, None) | {"usage": _usage(body, tokens)})
-    return ending + b"data: [DONE]\n\n"
+    return ending + (b"data: [DONE]\n\n" if script.finish_reason else b"")
 
 
 def _chunk(model: str, delta: dict[str, Any] | None, reason: str | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.contracts.events import MessageFailed
+from libs.contracts.events import MessageFailed, MessageSent
 from services.llm.failures import MESSAGES, FailureCode
 from tests.fakes.openai_server import Script
 from tests.fakes.openai_wire import SECRET_DETAIL
@@ -55,7 +55,7 @@ async def test_misbehaviour_ends_in_one_failure(
     [
         (Script(hang=True), {"llm_first_token_timeout": 0.3}),
         (Script(stall_after=3), {"llm_token_timeout": 0.3}),
-        (Script(tokens=1000, interval_ms=20), {"llm_total_timeout": 0.5}),
+        (Script(first_token_ms=60_000), {"llm_total_timeout": 0.5}),
     ],
     ids=["first token", "next token", "whole answer"],
 )
@@ -69,6 +69,17 @@ async def test_each_timeout_ends_the_answer(
     end = await llm.watch.until_ended()
     assert isinstance(end, MessageFailed)
     assert end.code == "upstream_timeout"
+    await llm.upstream.until(lambda fake: fake.disconnects == 1)
+
+
+async def test_answer_that_never_ends_is_cut(llm: Llm) -> None:
+    """With text, the whole time is a limit like any other: what there is, is the answer."""
+    llm.upstream.default = Script(tokens=1000, interval_ms=20)
+    await llm.start(llm_total_timeout=0.5)
+    await llm.ask(a_grounded())
+    end = await llm.watch.until_ended()
+    assert isinstance(end, MessageSent)
+    assert (end.finish_reason, end.message) == ("length", "".join(llm.watch.texts()))
     await llm.upstream.until(lambda fake: fake.disconnects == 1)
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from services.llm.answerer import Ending, Piece
+from services.llm.answerer import Anew, Ending, Piece
 from services.llm.failures import Failed
 from services.llm.generate import generate
 from services.llm.patience import Patience, patiently
@@ -27,11 +27,11 @@ class Pieces:
             self.closed = True
 
 
-async def publish(_: str) -> None:
+async def publish(_: str | Anew) -> None:
     """Take a piece."""
 
 
-async def fail(_: str) -> None:
+async def fail(_: str | Anew) -> None:
     """Fail like a bus that is gone."""
     raise ConnectionError
 

@@ -280,7 +280,7 @@ def _ending(outcome: Outcome) -> Message:
             )
         case MessageFailed():
             return Message(
-                content="",
+                content=outcome.text,
                 status="failed",
                 error_code=outcome.code,
                 error_message=outcome.message,
@@ -299,7 +299,12 @@ def _outcome(message: Message) -> Outcome:
         "conversation_id": message.conversation_id,
     }
     if message.status == "failed":
-        return MessageFailed(code=message.error_code, message=message.error_message, **common)
+        return MessageFailed(
+            code=message.error_code,
+            message=message.error_message,
+            text=message.content,
+            **common,
+        )
     return MessageSent(
         message=message.content,
         model=message.model,
