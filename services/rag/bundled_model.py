@@ -68,6 +68,9 @@ class BundledModel:
         )
         return list(await asyncio.gather(*embedding))
 
+    async def appears(self) -> None:
+        """Its size is always known."""
+
     async def ping(self) -> None:
         """Raise unless the model works."""
         await self.embed_question("ping")
