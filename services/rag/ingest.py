@@ -17,7 +17,7 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
-from libs.bus.work import Delivered
+from libs.bus.work import RETRY_DELAYS, Delivered, RetryLater
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import Source, SourceSubmitted
 from libs.runtime.clock import now
@@ -110,7 +110,7 @@ class Ingestion:
         except EmbeddingError as error:
             log.warning("source.not_embedded", source_id=found.source.id, error=str(error))
             if attempt < error.tries:
-                raise
+                raise RetryLater(RETRY_DELAYS[attempt - 1]) from error
             again = ADD_AGAIN if isinstance(error, Unavailable) else ""
             await self._store.fail(found, f"{error}{again}")
             return False
