@@ -17,6 +17,8 @@ COPY services/${SERVICE} services/${SERVICE}
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
 USER alonchat
+# No library of any service calls home; see libs/runtime/silence.py.
+ENV ORT_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_OFFLINE=1 DO_NOT_TRACK=1
 ENV SERVICE=${SERVICE} DATA_DIR=/data HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s CMD alonchat doctor --service "$SERVICE"

@@ -1,6 +1,7 @@
 """Real servers for all tests: NATS and Mongo, and a bus and a database fresh for each test."""
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 # testcontainers' own clean-up container is an image that nothing here may pull.
@@ -20,6 +21,15 @@ NOBODYS_STREAM = "NOBODYS"
 def pytest_report_header() -> list[str]:
     """Say which servers the tests run on."""
     return servers.header()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in words what was not run and why: a skipped test proves nothing."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(str(one.longrepr[2]) for one in reports if isinstance(one.longrepr, tuple))
+    for reason, count in reasons.items():
+        terminalreporter.section("NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{count}: {reason.removeprefix('Skipped: ')}")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Wires the rag service."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -17,9 +17,11 @@ from services.rag.crawl.open import open_tools
 from services.rag.crawl.pages import Pages
 from services.rag.crawl.state import SiteStates
 from services.rag.crawl.websites import Crawls, Websites
-from services.rag.embed import open_embedder
+from services.rag.embed import Embedder, open_embedder
 from services.rag.handlers import register
 from services.rag.index import open_index
+from services.rag.index.interface import Index
+from services.rag.index.late import open_late
 from services.rag.ingest import Ingestion, Sizes
 from services.rag.parse.isolated import Limits as ReadingLimits
 from services.rag.retrieve import Limits, Retriever
@@ -34,7 +36,7 @@ async def run() -> AsyncIterator[None]:
     settings = RagSettings.load()
     async with AsyncExitStack() as stack:
         embedder = await stack.enter_async_context(open_embedder(settings))
-        index = await stack.enter_async_context(open_index(settings, embedder.dimensions))
+        index = await stack.enter_async_context(_index_for(embedder, settings))
         database = await stack.enter_async_context(
             open_mongo(settings.mongo_url, settings.mongo_database)
         )
@@ -88,6 +90,15 @@ async def run() -> AsyncIterator[None]:
         ):
             await stack.enter_async_context(background(name, step, every=every))
         yield
+
+
+def _index_for(embedder: Embedder, settings: RagSettings) -> AbstractAsyncContextManager[Index]:
+    """Return the opening of the index, which has to know the size of its vectors."""
+
+    def opening() -> AbstractAsyncContextManager[Index]:
+        return open_index(settings, embedder.dimensions)
+
+    return opening() if embedder.dimensions else open_late(embedder.appears, opening)
 
 
 def limits_of(settings: RagSettings) -> Limits:

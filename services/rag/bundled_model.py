@@ -66,6 +66,9 @@ class BundledModel:
         loop = asyncio.get_running_loop()
         return [await loop.run_in_executor(self._passages, self._embed, text) for text in texts]
 
+    async def appears(self) -> None:
+        """Its size is always known."""
+
     async def ping(self) -> None:
         """Raise unless the model works."""
         await self.embed_question("ping")

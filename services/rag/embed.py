@@ -20,13 +20,16 @@ class Embedder(Protocol):
 
     @property
     def dimensions(self) -> int:
-        """The size of its vectors."""
+        """The size of its vectors, 0 as long as it is not known."""
+
+    async def appears(self) -> None:
+        """Return once the size of its vectors is known."""
 
     async def embed_question(self, text: str) -> Vector:
-        """Embed what is searched for."""
+        """Embed what is searched for. Raises EmbeddingError."""
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Embed what is to be found."""
+        """Embed what is to be found. Raises EmbeddingError."""
 
     async def ping(self) -> None:
         """Raise unless the model works."""
@@ -41,8 +44,12 @@ class RememberedQuestions:
 
     @property
     def dimensions(self) -> int:
-        """The size of its vectors."""
+        """The size of its vectors, 0 as long as it is not known."""
         return self._embedder.dimensions
+
+    async def appears(self) -> None:
+        """Return once the size of its vectors is known."""
+        await self._embedder.appears()
 
     async def embed_question(self, text: str) -> Vector:
         """Embed a question, or remember its vector."""
@@ -80,7 +87,10 @@ def _open_bundled(settings: RagSettings) -> AbstractAsyncContextManager[Embedder
 
 
 def _open_server(settings: RagSettings) -> AbstractAsyncContextManager[Embedder]:
-    from services.rag.openai_embeddings import open_openai_embeddings  # noqa: PLC0415 -- see above
+    from services.rag.openai_embeddings import (  # noqa: PLC0415 -- see above
+        Patience,
+        open_openai_embeddings,
+    )
 
     if not settings.embeddings_model:
         raise SettingsError("EMBEDDINGS_BASE_URL is set, so EMBEDDINGS_MODEL must name a model.")
@@ -91,4 +101,8 @@ def _open_server(settings: RagSettings) -> AbstractAsyncContextManager[Embedder]
         dimensions=settings.embeddings_dimensions,
         query_prefix=settings.embeddings_query_prefix,
         timeout=settings.embeddings_timeout,
+        patience=Patience(
+            question=settings.embeddings_question_patience,
+            passages=settings.embeddings_patience,
+        ),
     )

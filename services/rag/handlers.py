@@ -8,11 +8,14 @@ events.agent.deleted.*     work   remove everything of an agent
 rag.create_source … delete_source   calls, see sources.py
 """
 
+import structlog
+
 from libs.bus.answers import answer
 from libs.bus.bus import Bus
+from libs.bus.errors import ServiceUnavailable
 from libs.bus.work import Delivered, work
 from libs.contracts import subjects
-from libs.contracts.chat import GROUND, ChatGrounded, ChatRequested, Ground, grounded_id
+from libs.contracts.chat import GROUND, ChatGrounded, ChatRequested, Ground, Grounded, grounded_id
 from libs.contracts.events import AgentDeleted, MessageFailed, outcome_id
 from libs.contracts.sources import (
     CREATE_SOURCE,
@@ -25,11 +28,17 @@ from libs.contracts.sources import (
 )
 from libs.runtime.clock import now
 from services.rag.crawl.websites import Crawls
+from services.rag.embedding_errors import EmbeddingError, Unavailable
 from services.rag.ingest import Ingestion
 from services.rag.retrieve import Retriever
 from services.rag.sources import Sources
 
-NOT_GROUNDED = "The agent's sources could not be searched. Please try again later."
+log = structlog.get_logger()
+
+NOT_NOW = "The agent's sources can't be searched right now. Please try again later."
+NOT_AT_ALL = (
+    "The agent's sources can't be searched; whoever runs this server finds the reason in its log."
+)
 EVENT_SLOTS = 4
 
 
@@ -86,7 +95,7 @@ def register(
         durable="rag_agent_deleted",
         slots=EVENT_SLOTS,
     )
-    answer(bus, GROUND, retriever.ground)
+    answer(bus, GROUND, chat.ahead)
     answer(bus, CREATE_SOURCE, sources.create)
     answer(bus, LIST_SOURCES, sources.list)
     answer(bus, GET_SOURCE, sources.get)
@@ -110,7 +119,11 @@ class Chat:
             history=request.history,
             suggestions=request.agent.suggestions,
         )
-        found = await self._retriever.ground(ground)
+        try:
+            found = await self._retriever.ground(ground)
+        except EmbeddingError as error:
+            await self._not_embedded(request, error)
+            return
         grounded = ChatGrounded(
             request=request,
             passages=found.passages,
@@ -124,9 +137,26 @@ class Chat:
         """Whether the message has ended without us."""
         return await self._bus.has_outcome(request.message_id)
 
+    async def ahead(self, ground: Ground) -> Grounded:
+        """Find the passages for a message that is being accepted."""
+        try:
+            return await self._retriever.ground(ground)
+        except EmbeddingError as error:
+            raise ServiceUnavailable("embeddings") from error
+
     async def give_up(self, delivered: Delivered[ChatRequested]) -> None:
         """End the message visibly; the edge hears of it from the event log, as everybody does."""
-        request = delivered.message
+        await self._fail(delivered.message, "service_unavailable", NOT_NOW)
+
+    async def _not_embedded(self, request: ChatRequested, error: EmbeddingError) -> None:
+        """End it: the server was tried again for as long as somebody waits for an answer."""
+        log.warning("question.not_embedded", message_id=request.message_id, error=str(error))
+        if isinstance(error, Unavailable):
+            await self._fail(request, "service_unavailable", NOT_NOW)
+        else:
+            await self._fail(request, "search_failed", NOT_AT_ALL)
+
+    async def _fail(self, request: ChatRequested, code: str, message: str) -> None:
         failed = MessageFailed(
             event_id=outcome_id(request.message_id),
             account_id=request.account_id,
@@ -134,8 +164,8 @@ class Chat:
             at=now(),
             message_id=request.message_id,
             conversation_id=request.conversation_id,
-            code="server_error",
-            message=NOT_GROUNDED,
+            code=code,
+            message=message,
             edge=request.edge,
         )
         # The log refuses it when the message has its outcome already: then that one stands.

@@ -16,7 +16,8 @@ from typing import TypeVar
 import structlog
 
 from libs.bus.bus import Bus
-from libs.bus.work import Delivered
+from libs.bus.errors import ServiceUnavailable
+from libs.bus.work import RETRY_DELAYS, Delivered, RetryLater
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import Source, SourceSubmitted
 from libs.runtime.clock import now
@@ -24,6 +25,7 @@ from services.rag.chunk import chunks_of, chunks_of_document, chunks_of_site, em
 from services.rag.content import Contents
 from services.rag.crawl.websites import Websites
 from services.rag.embed import Embedder
+from services.rag.embedding_errors import Away, EmbeddingError, Unavailable
 from services.rag.index.interface import Chunk, Index
 from services.rag.parse.section import Unreadable
 from services.rag.sources import Sources
@@ -32,7 +34,11 @@ from services.rag.store import Record, SourceStore
 log = structlog.get_logger()
 
 EMPTY = "There is no text in this source."
-GAVE_UP = "The source could not be indexed after several attempts; please add it again later."
+GAVE_UP = (
+    "The source could not be indexed after several attempts. The operator finds the reason in the "
+    "log and in `alonchat dead list`; add it again when that is mended."
+)
+ADD_AGAIN = " Add the source again when the server works."
 
 T = TypeVar("T")
 
@@ -77,7 +83,7 @@ class Ingestion:
         if found is not None and not found.deleting:
             if not await self._websites.are_fetched(found.source):
                 return
-            finished = await self._index_version(found)
+            finished = await self._try(found, job.attempt)
             found = await self._settle(found, finished=finished)
         if found is None or found.deleting:
             # Deleted before or meanwhile: what was indexed of it since must go as well.
@@ -94,6 +100,20 @@ class Ingestion:
         settled = await self._settle(found, finished=False)
         if settled is not None and not settled.deleting:
             await self._announce(settled)
+
+    async def _try(self, found: Record, attempt: int) -> bool:
+        """Index a version; end it as failed when the embedding server will not have it."""
+        try:
+            return await self._index_version(found)
+        except Away as error:
+            raise ServiceUnavailable("embeddings") from error  # waited for, as other servers are
+        except EmbeddingError as error:
+            log.warning("source.not_embedded", source_id=found.source.id, error=str(error))
+            if attempt < error.tries:
+                raise RetryLater(RETRY_DELAYS[attempt - 1]) from error
+            again = ADD_AGAIN if isinstance(error, Unavailable) else ""
+            await self._store.fail(found, f"{error}{again}")
+            return False
 
     async def _index_version(self, found: Record) -> bool:
         """Index a version, unless it is over or another one is there; tell whether this did it."""

@@ -45,6 +45,18 @@ class RagSettings(Settings):
     embeddings_timeout: float = Field(
         10.0, gt=0, description="Seconds until a request for embeddings fails"
     )
+    embeddings_question_patience: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds for which a question is tried again at the embedding server, then its "
+        "answer fails",
+    )
+    embeddings_patience: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds for which a batch of chunks is tried again at once, and longest "
+        "Retry-After that is kept",
+    )
     embeddings_batch: int = Field(
         16, ge=1, le=2048, description="Chunks embedded and indexed in one step of an ingestion"
     )

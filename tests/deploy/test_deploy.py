@@ -36,6 +36,17 @@ def test_compose_runs_every_service_and_server(compose: dict[str, Any]) -> None:
         assert services[name]["volumes"][0].partition(":")[0] in compose["volumes"]
 
 
+def test_compose_leaves_the_servers_no_way_out(compose: dict[str, Any]) -> None:
+    """What the servers' makers would like to know stays here; the services reach both sides."""
+    assert compose["networks"]["servers"] == {"internal": True}
+    services = compose["services"]
+    for name in ("nats", "mongo", "qdrant"):
+        assert services[name]["networks"] == ["servers"]
+    assert services["qdrant"]["environment"] == {"QDRANT__TELEMETRY_DISABLED": "true"}
+    for name in SERVICES:
+        assert services[name]["networks"] == ["default", "servers"]
+
+
 def test_compose_fits_the_specification() -> None:
     """The schema of the Compose specification accepts the file."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]

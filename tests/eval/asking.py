@@ -78,6 +78,10 @@ class TimedEmbedder:
         """Embed what is to be found."""
         return await self._embedder.embed_passages(texts)
 
+    async def appears(self) -> None:
+        """Return once the size of its vectors is known."""
+        await self._embedder.appears()
+
     async def ping(self) -> None:
         """Raise unless the model works."""
         await self._embedder.ping()

@@ -153,7 +153,7 @@ async def test_giving_up_a_question_is_visible(bus: Bus) -> None:
     failed = decode((await events.next_msg(timeout=5)).data, MessageFailed)
     assert (failed.message_id, failed.code, failed.edge) == (
         request.message_id,
-        "server_error",
+        "service_unavailable",
         "edge1",
     )
     await events.unsubscribe()  # a drain would wait for the second publication to be read

@@ -1,19 +1,23 @@
 """The bundled model, the cache of questions, and servers that speak OpenAI's API."""
 
 import asyncio
+import json
+import ssl
 import subprocess
 import sys
+from contextlib import AbstractAsyncContextManager
 from math import hypot
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import OpenAIError
+import trustme
 
 from libs.runtime.settings import SettingsError
 from services.rag.bundled_model import DIMENSIONS, BundledModel, read_known
 from services.rag.embed import RememberedQuestions, open_embedder
-from services.rag.openai_embeddings import EmbeddingError, open_openai_embeddings
+from services.rag.embedding_errors import Away, EmbeddingError
+from services.rag.openai_embeddings import OpenAIEmbeddings, Patience, open_openai_embeddings
 from services.rag.settings import RagSettings
 from tests.fakes.openai_server import FakeOpenAI
 
@@ -82,16 +86,18 @@ async def test_repeated_questions_are_embedded_once() -> None:
         assert len(fake.requests) == before + 3
 
 
-def open_fake(fake: FakeOpenAI, dimensions: int | None = None, prefix: str = ""):  # type: ignore[no-untyped-def]  # the context manager's type says nothing here
+def open_fake(
+    fake: FakeOpenAI, dimensions: int | None = None, prefix: str = "", scheme: str = "http"
+) -> AbstractAsyncContextManager[OpenAIEmbeddings]:
     """Open embeddings on a fake server."""
     return open_openai_embeddings(
-        fake.base_url,
+        fake.base_url.replace("http", scheme),
         api_key="sk-test",
         model="embed-1",
         dimensions=dimensions,
         query_prefix=prefix,
         timeout=2,
-        patience=0.3,
+        patience=Patience(question=0.3, passages=0.3),
     )
 
 
@@ -103,9 +109,9 @@ async def test_a_server_is_asked_for_its_vector_size() -> None:
 
 
 async def test_a_wanted_vector_size_is_asked_for() -> None:
-    """EMBEDDINGS_DIMENSIONS goes into every request, and no request is made at start-up."""
+    """EMBEDDINGS_DIMENSIONS goes into every request, the one at the start as well."""
     async with FakeOpenAI(dimensions=24) as fake, open_fake(fake, dimensions=16) as embeddings:
-        assert not fake.requests
+        assert fake.requests[-1].body["dimensions"] == 16
         (vector,) = await embeddings.embed_passages(["text"])
         assert (len(vector), fake.requests[-1].body["dimensions"]) == (16, 16)
 
@@ -144,25 +150,60 @@ async def test_a_changed_vector_size_is_an_error() -> None:
             await embeddings.embed_question("text")
 
 
-async def test_a_server_that_is_away_at_start_is_one_sentence() -> None:
-    """The start ends with the URL in the message."""
+async def test_a_server_that_is_away_at_start_is_waited_for() -> None:
+    """The start goes on without it; every probe says where nothing listens, until it does."""
     async with FakeOpenAI() as fake:
         pass  # its port is free again
-    with pytest.raises(SettingsError, match=f"EMBEDDINGS_BASE_URL={fake.base_url}"):
-        async with open_fake(fake):
-            pass
+    async with open_fake(fake) as embeddings:
+        assert embeddings.dimensions == 0
+        with pytest.raises(Away, match=f"EMBEDDINGS_BASE_URL={fake.base_url}: .* refused"):
+            await embeddings.ping()
+        async with FakeOpenAI(fake.port, dimensions=24):
+            await embeddings.appears()
+            assert embeddings.dimensions == 24
 
 
-async def test_a_server_that_goes_away_is_an_error_to_retry() -> None:
-    """Calls raise what the work policy retries, and the probe fails once it asks again."""
+async def test_a_server_that_goes_away_is_an_outage() -> None:
+    """Calls raise what is waited for, and the probe says so once it asks again."""
     async with FakeOpenAI(dimensions=8) as fake:
         opening = open_fake(fake, dimensions=8)
         embeddings = await opening.__aenter__()
-    with pytest.raises(OpenAIError):
+    with pytest.raises(Away):
         await embeddings.embed_question("text")
-    with pytest.raises(OpenAIError):
-        await embeddings.ping()
     await opening.__aexit__(None, None, None)
+
+
+async def test_a_certificate_that_nobody_signed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start ends with the setting that mends it, and works with that."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    body = json.dumps({"data": [{"index": 0, "embedding": [1.0, 0.0]}]}).encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        fake = FakeOpenAI(port=server.sockets[0].getsockname()[1])
+        with pytest.raises(SettingsError, match=r"certificate .* not trusted .* SSL_CERT_FILE"):
+            async with open_fake(fake, scheme="https"):
+                pass
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        async with open_fake(fake, scheme="https") as embeddings:
+            assert embeddings.dimensions == 2
+
+
+async def test_https_on_a_plain_port_is_named() -> None:
+    """The start says that the server does not speak TLS."""
+    async with FakeOpenAI() as fake:
+        with pytest.raises(SettingsError, match="does not speak TLS"):
+            async with open_fake(fake, scheme="https"):
+                pass
 
 
 async def test_a_model_name_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

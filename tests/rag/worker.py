@@ -47,6 +47,9 @@ class HaltingEmbedder:
             await self.go_on.wait()
         return [[1.0, 0.0] for _ in texts]
 
+    async def appears(self) -> None:
+        """It is there."""
+
     async def ping(self) -> None:
         """It always works."""
 
