@@ -7,7 +7,8 @@ ApiError                      status, code, message, and what goes beside them
 ├── Forbidden                 403 insufficient_permissions, origin_not_allowed
 ├── NotFound                  404 <thing>_not_found
 ├── Conflict                  409 conflict
-│   └── InProgress            409 idempotency_key_in_use, with retry_after
+│   ├── InProgress            409 idempotency_key_in_use, with retry_after
+│   └── AnswerEnded           409 answer_ended
 ├── KeyReused                 422 idempotency_key_reused
 ├── RateLimited               429 rate_limit_exceeded, with retry_after
 ├── AnswerFailed              500 or 503, the code of what went wrong with the answer
@@ -148,6 +149,19 @@ class InProgress(Conflict):
             "The first request with this Idempotency-Key is still being answered. "
             "Retry later, or with stream: true to follow its answer.",
             retry_after=1,
+        )
+
+
+class AnswerEnded(Conflict):
+    """A stream is asked for again of which the client has seen the last event."""
+
+    code = "answer_ended"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This answer has ended, and Last-Event-ID is its last event. "
+            "Leave the header out to ask again.",
+            param="Last-Event-ID",
         )
 
 

@@ -6,10 +6,9 @@ from litestar import Request, Response, get, post
 from litestar.params import Parameter
 from litestar.response import Stream
 
-from services.api import sse
+from services.api import event_ids, sse
 from services.api.accept import Turn
 from services.api.admission import Admission
-from services.api.answer import END
 from services.api.auth import Caller
 from services.api.cancel import Cancelling
 from services.api.conversations import MessageView, may_read, view
@@ -26,6 +25,11 @@ LastEventId = Annotated[
         description="The id of the last event that was received; without it, from the start",
     ),
 ]
+# Polyfills of EventSource put it here: a header of theirs would need a CORS preflight.
+LastEventIdInQuery = Annotated[
+    str | None,
+    Parameter(query="lastEventId", max_length=100, description="The same as Last-Event-ID"),
+]
 
 
 @get(
@@ -40,6 +44,7 @@ async def resume_stream(
     relay: Relay,
     admission: Admission,
     last_event_id: LastEventId = None,
+    last_event_id_in_query: LastEventIdInQuery = None,
 ) -> Stream | Response[None]:
     """Stream an answer from the event after `Last-Event-ID`, on any replica.
 
@@ -47,7 +52,8 @@ async def resume_stream(
     later a `reset` and the whole answer. After the last event there is nothing more: 204.
     """
     question, _ = await own_question(request.user, conversations, message_id)
-    if last_event_id == END:
+    last_event_id = last_event_id or last_event_id_in_query
+    if last_event_id and event_ids.is_end(message_id, last_event_id):
         return Response(None, status_code=204)
     admission.check()
     outcome = await conversations.outcome(message_id)

@@ -39,6 +39,7 @@ from services.api.key_usage import KeyUsage
 from services.api.limits import RateLimiter
 from services.api.middleware import Edge, add_headers, media_type_only
 from services.api.own_agent import managed_agent
+from services.api.reconnect import Reconnecting
 from services.api.relay import Relay
 from services.api.replies import Replies
 from services.api.settings import ApiSettings
@@ -121,6 +122,7 @@ def build(
             admission=admission,
             acceptance=acceptance,
             idempotency=Idempotency(claims, acceptance, conversations),
+            reconnecting=Reconnecting(conversations),
             relay=relay,
         ),
         "admission": admission,
