@@ -159,8 +159,7 @@ class AnswerEnded(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "This answer has ended, and Last-Event-ID is its last event. "
-            "Leave the header out to ask again.",
+            "This answer has ended: Last-Event-ID names its last event. Leave it out to ask again.",
             param="Last-Event-ID",
         )
 

@@ -12,7 +12,7 @@ from services.api.admission import Admission
 from services.api.auth import Caller
 from services.api.cancel import Cancelling
 from services.api.conversations import MessageView, may_read, view
-from services.api.errors import NotFound
+from services.api.errors import AnswerEnded, NotFound
 from services.api.relay import Relay
 from services.api.store.conversations import Conversation, Conversations, question_id
 from services.api.store.conversations import Message as StoredMessage
@@ -49,9 +49,12 @@ async def resume_stream(
     """Stream an answer from the event after `Last-Event-ID`, on any replica.
 
     While it is being generated and some minutes after, the client gets exactly what it missed;
-    later a `reset` and the whole answer. After the last event there is nothing more: 204.
+    later a `reset` and the whole answer. After the last event there is nothing more: 204 (409 for
+    the parameter, whose senders need an error).
     """
     question, _ = await own_question(request.user, conversations, message_id)
+    if last_event_id_in_query and event_ids.is_end(message_id, last_event_id_in_query):
+        raise AnswerEnded  # the polyfill stumbles over a response without a body, and comes again
     last_event_id = last_event_id or last_event_id_in_query
     if last_event_id and event_ids.is_end(message_id, last_event_id):
         return Response(None, status_code=204)
