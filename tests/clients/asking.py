@@ -4,14 +4,14 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import httpx
-import requests  # type: ignore[import-untyped]  # it has no types
-import sseclient  # type: ignore[import-untyped]  # it has no types
+import requests
+import sseclient
 from httpx_sse import aconnect_sse
 
 from tests.clients.conftest import HERE, PATIENCE, lines_taken, output
@@ -47,7 +47,7 @@ class Question:
         return json.dumps(vars(self) | {"use": use})
 
 
-Run = Callable[[Question], Awaitable[dict[str, Any]]]
+Run = Callable[[Question], Coroutine[Any, Any, dict[str, Any]]]
 
 
 def _program(*command: str, use: str = "") -> Run:
@@ -117,7 +117,7 @@ async def _requests_lines(question: Question) -> dict[str, Any]:
     def read() -> dict[str, Any]:
         with _requests(question) as response:
             response.encoding = "utf-8"
-            return lines_taken(list(response.iter_lines(decode_unicode=True)))
+            return lines_taken([str(line) for line in response.iter_lines(decode_unicode=True)])
 
     return await asyncio.to_thread(read)
 
@@ -125,7 +125,7 @@ async def _requests_lines(question: Question) -> dict[str, Any]:
 async def _sseclient(question: Question) -> dict[str, Any]:
     def read() -> dict[str, Any]:
         with _requests(question) as response:
-            events = sseclient.SSEClient(response).events()
+            events = sseclient.SSEClient(iter(response)).events()
             return _taken([(event.event, event.data) for event in events])
 
     return await asyncio.to_thread(read)
@@ -140,8 +140,11 @@ def _node(name: str, use: str = "") -> Run:
     return _program("node", str(HERE / "node" / f"{name}.mjs"), use=use)
 
 
+FETCH_EVENT_SOURCE = _node("fetch_event_source", "plain")
+HIDDEN = _node("fetch_event_source", "hidden")
+
 CLIENTS: dict[str, Run] = {
-    "fetch-event-source": _node("fetch_event_source", "plain"),
+    "fetch-event-source": FETCH_EVENT_SOURCE,
     "fetch-event-source, as its README": _node("fetch_event_source", "readme"),
     "eventsource": _node("event_source", "eventsource"),
     "event-source-polyfill": _node("event_source", "polyfill"),

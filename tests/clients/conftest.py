@@ -32,9 +32,6 @@ async def stack(
     tmp_path_factory: pytest.TempPathFactory, model: FakeOpenAI
 ) -> AsyncIterator[Stack]:
     """The whole system in one process; it waits for its model as long as a test does."""
-    patience = dict.fromkeys(
-        ("LLM_FIRST_TOKEN_TIMEOUT", "LLM_TOKEN_TIMEOUT", "LLM_TOTAL_TIMEOUT"), str(PATIENCE)
-    )
     async with running(
         tmp_path_factory.mktemp("clients"),
         one_process=True,
@@ -42,7 +39,9 @@ async def stack(
         LLM_API_KEY="test",
         HEARTBEAT_INTERVAL=str(HEARTBEAT),
         ADDRESS_REQUESTS_PER_MINUTE="5",
-        **patience,
+        LLM_FIRST_TOKEN_TIMEOUT=str(PATIENCE),
+        LLM_TOKEN_TIMEOUT=str(PATIENCE),
+        LLM_TOTAL_TIMEOUT=str(PATIENCE),
     ) as stack:
         yield stack
 
@@ -71,7 +70,7 @@ class Talker:
     async def spent(self) -> int:
         """What was billed so far, in credits."""
         entries = await self.client.get("/v1/credits/ledger")
-        return -sum(one["credits"] for one in entries["items"] if one["type"] == "debit")
+        return -sum(int(one["credits"]) for one in entries["items"] if one["type"] == "debit")
 
     async def conversations(self) -> list[Any]:
         """Every conversation, oldest first, with its messages."""

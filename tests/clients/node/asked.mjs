@@ -19,8 +19,6 @@ export function take(name, json) {
   if (name === 'reset') text = '';
 }
 
-export const seen = () => events.length;
-
 export function print(more = {}) {
   console.log(JSON.stringify({text, events, ...more}));
 }

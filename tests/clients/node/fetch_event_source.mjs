@@ -3,9 +3,9 @@
 //   plain    nothing but onmessage
 //   readme   the retries of its own README, which trust only one exact Content-Type and take every
 //            end of a response for a broken connection
-//   hidden   plain, and the tab is hidden for a moment after some events
+//   hidden   plain, and the tab is hidden for a moment after the first text
 import {createRequire} from 'node:module';
-import {body, chat, given, headers, print, seen, take} from './asked.mjs';
+import {body, chat, given, headers, print, take} from './asked.mjs';
 
 globalThis.window = globalThis;
 globalThis.document = Object.assign(new EventTarget(), {hidden: false});
@@ -55,7 +55,7 @@ try {
     },
     onmessage(event) {
       take(event.event, event.data);
-      if (given.use === 'hidden' && !hidden && seen() === 4) {
+      if (given.use === 'hidden' && !hidden && event.event === 'text') {
         hidden = true;
         hide(true);
         setTimeout(() => hide(false), 50);
