@@ -1,6 +1,7 @@
 """The embedded servers: NATS and a Mongo server from their wheels, as child processes."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ START_TIMEOUT = 30.0
 """Seconds that a server gets until it accepts connections."""
 STOP_TIMEOUT = 10.0
 """Seconds that a server gets to stop."""
+LOWEST_PORT, HIGHEST_PORT = 18_000, 32_000
+"""Where free ports are taken from; connections have theirs from 32,768 on, or higher."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,17 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on right now.
+
+    It is none of those that the kernel gives to connections: one of these would be gone again when
+    the server comes to listen on it, also when it comes back after a crash.
+    """
+    while True:
+        port = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return port
 
 
 def nats(directory: Path) -> Server:

@@ -1,16 +1,36 @@
 #!/usr/bin/env bash
-# Node and PHP, for the documentation's snippets, which the tests run. Where Debian's packages can be
-# installed they are; elsewhere this says what is missing.
+# What the tests run besides Python: Node and PHP for the documentation's snippets and, with curl, as
+# clients; nginx and Caddy as proxies. Where Debian's packages can be installed they are; elsewhere this
+# says what is missing. A JDK is used where there is one; `curl --http2` asks in the same way.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
 
 missing=()
 command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
 command -v php >/dev/null || missing+=(php-cli)
-[ ${#missing[@]} -eq 0 ] && exit
+[[ $(php -m 2>/dev/null) == *curl* ]] || missing+=(php-curl)
+command -v curl >/dev/null || missing+=(curl)
+command -v nginx >/dev/null || missing+=(nginx)
+command -v caddy >/dev/null || missing+=(caddy)
 
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "The tests run the documentation's snippets: install ${missing[*]} first." >&2
-  exit 1
+if [ ${#missing[@]} -ne 0 ]; then
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "The tests run real clients and proxies: install ${missing[*]} first." >&2
+    exit 1
+  fi
+  # Debian starts a server when it installs one, unless this says no.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  apt-get install -qy --no-install-recommends "${missing[@]}"
 fi
-apt-get update -q
-apt-get install -qy --no-install-recommends "${missing[@]}"
+
+if ! cmp -s clients/node/package-lock.json clients/node/node_modules/installed.json; then
+  npm ci --prefix clients/node --ignore-scripts --no-audit --no-fund --loglevel error
+  cp clients/node/package-lock.json clients/node/node_modules/installed.json
+fi

@@ -16,8 +16,10 @@ from services.api.auth import Caller
 from services.api.cache import Directory
 from services.api.errors import InvalidRequest, also_answering
 from services.api.idempotency import Idempotency, Repeated
+from services.api.messages import LastEventId
 from services.api.own_agent import find_agent
 from services.api.presence import while_connected
+from services.api.reconnect import Reconnecting, refuse_ended
 from services.api.relay import ChatResponse, Relay
 from services.api.settings import ApiSettings
 
@@ -63,18 +65,32 @@ class Sending:
     admission: Admission
     acceptance: Acceptance
     idempotency: Idempotency
+    reconnecting: Reconnecting
     relay: Relay
 
     async def send(
-        self, caller: Caller, agent_id: str, body: ChatBody, key: str | None
+        self,
+        caller: Caller,
+        agent_id: str,
+        body: ChatBody,
+        key: str | None,
+        last_event_id: str | None,
     ) -> Accepted | Repeated:
-        """Let a message in. Raises what its steps raise."""
+        """Let a message in, or find it if it was sent before. Raises what its steps raise."""
         question = check(body, self.settings)
         agent = await find_agent(self.directory, caller, agent_id)
+        if body.stream and last_event_id:
+            self.admission.check(caller.account.id)
+            again = await self.reconnecting.find(caller, agent, question, last_event_id)
+            if again is not None:
+                return again
         self.admission.admit(caller.account.id)
         if key is None:
             return await self.acceptance.accept(caller, agent, question)
-        return await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
+        sent = await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
+        if isinstance(sent, Repeated) and body.stream and last_event_id:
+            refuse_ended(sent, last_event_id)
+        return sent
 
 
 @post(
@@ -89,6 +105,7 @@ async def send_message(
     request: Request[Caller, str, Any],
     sending: Sending,
     idempotency_key: IdempotencyKey = None,
+    last_event_id: LastEventId = None,
 ) -> Response[ChatResponse] | Stream:
     """Send a message and receive the agent's answer, whole or as server-sent events.
 
@@ -97,16 +114,18 @@ async def send_message(
 
     With an `Idempotency-Key` a message is accepted once: sent again within 24 hours, it gets the
     same answer, whole or as a stream, from the same or another replica. With a publishable key and
-    no `X-Visitor-Token` it has to be a random UUID.
+    no `X-Visitor-Token` it has to be a random UUID. With a `Last-Event-ID` of that answer, a stream
+    is its rest; the key is then not needed, except for a visitor whose first message it is.
 
     An error names the message and its conversation in its headers once there is one.
     """
-    sent = await sending.send(request.user, agent_id, data, idempotency_key)
+    sent = await sending.send(request.user, agent_id, data, idempotency_key, last_event_id)
     headers = dict(sent.turn.headers)
     if isinstance(sent, Repeated):
         headers["Idempotent-Replayed"] = "true"
     if data.stream:
-        events = sending.relay.stream(sent, request.scope["state"].get("request_id"))
+        request_id = request.scope["state"].get("request_id")
+        events = sending.relay.stream(sent, last_event_id, request_id)
         return sse.response(events, headers)
     with also_answering(headers):
         answer = await while_connected(request, sending.relay.whole(sent))

@@ -7,7 +7,8 @@ ApiError                      status, code, message, and what goes beside them
 ├── Forbidden                 403 insufficient_permissions, origin_not_allowed
 ├── NotFound                  404 <thing>_not_found
 ├── Conflict                  409 conflict
-│   └── InProgress            409 idempotency_key_in_use, with retry_after
+│   ├── InProgress            409 idempotency_key_in_use, with retry_after
+│   └── AnswerEnded           409 answer_ended
 ├── PayloadTooLarge           413 payload_too_large
 ├── UnsupportedMediaType      415 unsupported_media_type
 ├── KeyReused                 422 idempotency_key_reused
@@ -153,6 +154,18 @@ class InProgress(Conflict):
             "The first request with this Idempotency-Key is still being answered. "
             "Retry later, or with stream: true to follow its answer.",
             retry_after=1,
+        )
+
+
+class AnswerEnded(Conflict):
+    """A stream is asked for again of which the client has seen the last event."""
+
+    code = "answer_ended"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This answer has ended: Last-Event-ID names its last event. Leave it out to ask again.",
+            param="Last-Event-ID",
         )
 
 

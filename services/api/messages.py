@@ -7,14 +7,13 @@ from litestar.params import Parameter
 from litestar.response import Stream
 
 from libs.runtime.ids import is_id
-from services.api import sse
+from services.api import event_ids, sse
 from services.api.accept import Turn
 from services.api.admission import Admission
-from services.api.answer import END
 from services.api.auth import Caller
 from services.api.cancel import Cancelling
 from services.api.conversations import MessageView, may_read, view
-from services.api.errors import NotFound
+from services.api.errors import AnswerEnded, NotFound
 from services.api.relay import Relay
 from services.api.store.conversations import Conversation, Conversations, question_id
 from services.api.store.conversations import Message as StoredMessage
@@ -26,6 +25,11 @@ LastEventId = Annotated[
         max_length=100,
         description="The id of the last event that was received; without it, from the start",
     ),
+]
+# Polyfills of EventSource put it here: a header of theirs would need a CORS preflight.
+LastEventIdInQuery = Annotated[
+    str | None,
+    Parameter(query="lastEventId", max_length=100, description="The same as Last-Event-ID"),
 ]
 
 
@@ -41,14 +45,19 @@ async def resume_stream(
     relay: Relay,
     admission: Admission,
     last_event_id: LastEventId = None,
+    last_event_id_in_query: LastEventIdInQuery = None,
 ) -> Stream | Response[None]:
     """Stream an answer from the event after `Last-Event-ID`, on any replica.
 
     While it is being generated and some minutes after, the client gets exactly what it missed;
-    later a `reset` and the whole answer. After the last event there is nothing more: 204.
+    later a `reset` and the whole answer. After the last event there is nothing more: 204 (409 for
+    the parameter, whose senders need an error).
     """
     question, _ = await own_question(request.user, conversations, message_id)
-    if last_event_id == END:
+    if last_event_id_in_query and event_ids.is_end(message_id, last_event_id_in_query):
+        raise AnswerEnded  # the polyfill stumbles over a response without a body, and comes again
+    last_event_id = last_event_id or last_event_id_in_query
+    if last_event_id and event_ids.is_end(message_id, last_event_id):
         return Response(None, status_code=204)
     account_id = request.user.account.id
     admission.check(account_id)

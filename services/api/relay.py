@@ -9,7 +9,7 @@ import msgspec
 
 from libs.contracts.chat import SourceUsed
 from libs.contracts.events import MessageSent, Outcome
-from services.api import sse
+from services.api import event_ids, sse
 from services.api.accept import Acceptance, Accepted, Turn
 from services.api.answer import (
     Answer,
@@ -72,17 +72,20 @@ class Relay:
         raise AnswerFailed(failed.code, failed.message, failed.retry_after)
 
     def stream(
-        self, sent: Accepted | Repeated, request_id: str | None
+        self, sent: Accepted | Repeated, last_event_id: str | None, request_id: str | None
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the answer as server-sent events."""
-        return self._encoded(self._events(sent), sent.turn, request_id)
+        """Yield the answer as server-sent events; of one that was sent before, what is missing."""
+        return self._encoded(self._events(sent, last_event_id), sent.turn, request_id)
 
-    def _events(self, sent: Accepted | Repeated) -> AsyncGenerator[list[ClientEvent], None]:
+    def _events(
+        self, sent: Accepted | Repeated, last_event_id: str | None = None
+    ) -> AsyncGenerator[list[ClientEvent], None]:
         match sent:
             case Accepted():
                 return self._follow(sent)
             case Repeated():
-                return self._resumed(sent.account_id, sent.turn.message_id, sent.outcome, None)
+                account_id, message_id = sent.account_id, sent.turn.message_id
+                return self._resumed(account_id, message_id, sent.outcome, last_event_id)
 
     def resume(
         self,
@@ -146,7 +149,8 @@ class Relay:
             past = await self._replies.catch_up(message_id, answer)
             if outcome is not None:
                 past += answer.take(outcome)
-            if missed := after(past, last_event_id):
+            seen = last_event_id and event_ids.place(message_id, last_event_id)
+            if missed := after(past, seen):
                 yield missed
             async for batch in self._replies.follow(message_id, inbox, answer):
                 yield batch
@@ -170,20 +174,20 @@ def _response(
 
 
 def _encode(event: ClientEvent, turn: Turn, request_id: str | None) -> bytes:
+    event_id = event_ids.shown(turn.message_id, event.id)
     match event:
         case Text():
-            return sse.event("text", event.id, {"text": event.text})
+            return sse.event("text", event_id, {"text": event.text})
         case Sources():
             data: dict[str, Any] = {"sources": event.sources, "confidence": event.confidence}
-            return sse.event("sources", event.id, data)
+            return sse.event("sources", event_id, data)
         case Reset():
-            return sse.event("reset", event.id, {})
+            return sse.event("reset", event_id, {})
         case Finished():
-            return sse.event("done", event.id, _response(event.sent, turn))
+            return sse.event("done", event_id, _response(event.sent, turn))
         case Failed():
-            return _error(
-                event.id, AnswerFailed(event.code, event.message, event.retry_after), request_id
-            )
+            failed = AnswerFailed(event.code, event.message, event.retry_after)
+            return _error(event_id, failed, request_id)
 
 
 def _error(event_id: str, error: ApiError, request_id: str | None) -> bytes:

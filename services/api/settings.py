@@ -41,6 +41,12 @@ class ApiSettings(Settings):
         description="Most connections to one process of an address, or IPv6 network of 64 bits; "
         "those of TRUSTED_PROXIES are not counted",
     )
+    keep_alive_timeout: int = Field(
+        150,
+        ge=1,
+        description="Seconds that a connection without a request stays open; longer than a proxy "
+        "keeps its own, which would otherwise send a request into one that is just closing",
+    )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body")
     max_source_bytes: int = Field(
         512 * 1024, ge=1024, description="Largest body of a request that adds a source"

@@ -48,6 +48,7 @@ from services.api.middleware import (
     media_type_only,
 )
 from services.api.own_agent import managed_agent
+from services.api.reconnect import Reconnecting
 from services.api.refusals import Refusals
 from services.api.relay import Relay
 from services.api.replies import Replies
@@ -134,6 +135,7 @@ def build(
             admission=admission,
             acceptance=acceptance,
             idempotency=Idempotency(claims, acceptance, conversations),
+            reconnecting=Reconnecting(conversations),
             relay=relay,
         ),
         "admission": admission,

@@ -1,5 +1,6 @@
 """What is deployed fits the code: compose.yaml, the Dockerfile, the pins, the settings table."""
 
+import json
 import re
 import subprocess
 import sys
@@ -87,6 +88,16 @@ def test_requirements_are_pinned_with_hashes(name: str) -> None:
     assert all("==" in pin for pin in pins)
     assert text.count("--hash=sha256:") >= len(pins)
     assert "://" not in text
+
+
+def test_the_node_clients_are_pinned_with_hashes() -> None:
+    """Every npm package that the tests run has a hash, and no address of a registry is named."""
+    lock = ROOT / "tests" / "clients" / "node" / "package-lock.json"
+    packages = json.loads(lock.read_text())["packages"]
+    del packages[""]
+    assert packages
+    assert all(one["integrity"].startswith("sha512-") for one in packages.values())
+    assert not any("resolved" in one for one in packages.values())
 
 
 def test_an_image_installs_only_its_own() -> None:
