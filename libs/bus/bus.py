@@ -25,7 +25,7 @@ from libs.contracts import events, subjects
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import Message, decode, encode
 from libs.contracts.subjects import Stream
-from libs.runtime.tasks import background
+from libs.runtime.tasks import background, cancel
 
 log = structlog.get_logger()
 
@@ -108,9 +108,7 @@ class Bus:
         )
         if self._working:
             _, unfinished = await asyncio.wait(self._working, timeout=GRACEFUL_TIMEOUT)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+            await cancel(unfinished)
         await self.broker.stop()
 
     async def send(self, subject: str, message: Message, message_id: str) -> bool:
