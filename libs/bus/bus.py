@@ -27,7 +27,7 @@ from libs.contracts.message import Message, decode, encode
 from libs.contracts.sizes import MESSAGE
 from libs.contracts.subjects import Stream
 from libs.runtime.settings import SettingsError
-from libs.runtime.tasks import background
+from libs.runtime.tasks import background, cancel
 
 log = structlog.get_logger()
 
@@ -112,9 +112,7 @@ class Bus:
         )
         if self._working:
             _, unfinished = await asyncio.wait(self._working, timeout=GRACEFUL_TIMEOUT)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+            await cancel(unfinished)
         await self.broker.stop()
 
     def failed(self, error: Exception, service: str = "nats") -> BusError:

@@ -82,6 +82,7 @@ class Pull:
             await self._jetstream.consumer_info(self._stream, self._durable)
         except NotFoundError:
             await self._create()
+            self.reconnected()  # NATS says nothing to a request for a consumer that is not there
 
     async def _create(self) -> None:
         await self._jetstream.add_consumer(self._stream, self._config)
@@ -132,6 +133,7 @@ class Pull:
                 await self._changed.wait()
         except TimeoutError:
             self._asked = 0
+            self._missing()
         if self._refused:
             self._refused = False
             await asyncio.sleep(REFUSED_DELAY)

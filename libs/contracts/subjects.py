@@ -80,7 +80,8 @@ class Stream:
 
 # The ages are a chain: a request waits at most CHAT.max_age for each worker, billing fails what has
 # no outcome after its HOLD_TTL (15 minutes), and the window in which the log accepts only the first
-# outcome of a message (see events.py) is longer than both together.
+# outcome of a message (see events.py) is longer than both together. In between, after its
+# UNANSWERED_AFTER (20 minutes), api looks whether an outcome has reached it.
 CHAT = Stream("CHAT", (CHAT_REQUESTED, CHAT_GROUNDED), "work", max_age=10 * MINUTE)
 REPLIES = Stream("REPLIES", ("chat.replies.>",), "log", storage="memory", max_age=10 * MINUTE)
 EVENTS = Stream("EVENTS", ("events.>",), "log", max_age=3 * DAY, dedupe_window=45 * MINUTE)

@@ -7,7 +7,7 @@ thought of. tests/runtime/test_tasks.py finds tasks that are started otherwise.
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ Step = Callable[[], Awaitable[object]]
 
 AFTER_FAILURE = 1.0
 """Seconds, at least, between a step that failed and the next."""
+CANCEL_AGAIN = 0.5
+"""Seconds after which a loop that goes on all the same is cancelled again."""
 
 
 async def forever(name: str, step: Step, *, every: float) -> None:
@@ -46,8 +48,20 @@ async def background(name: str, step: Step, *, every: float) -> AsyncIterator[No
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel([task])
+
+
+async def cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended, one way or another.
+
+    Once is not enough: Python 3.11's `wait_for`, and so every request of nats-py, loses a
+    cancellation that comes together with the result, and the loop goes on.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN)
 
 
 def vital(task: asyncio.Task[Any], name: str) -> None:

@@ -81,6 +81,16 @@ async def sent(bus: Bus, source_id: str) -> None:
     await eventually(on_queue)
 
 
+async def open_request(bus: Bus) -> None:
+    """Return when the server knows that messages are asked for."""
+
+    async def known() -> bool:
+        info = await bus.jetstream.consumer_info(subjects.SOURCES.name, "test")
+        return bool(info.num_waiting)
+
+    await eventually(known)
+
+
 async def handled_now(handled: list[str], source_id: str) -> None:
     """Return when a job was handled."""
 
@@ -113,6 +123,7 @@ async def test_a_server_with_an_empty_disk_gets_everything_again(mortal: Killabl
 async def test_what_is_deleted_under_our_feet_is_created_again(mortal: Killable) -> None:
     """Without any lost connection: a consumer, then a stream that is written, then one read."""
     async with working(mortal) as (bus, handled):
+        await open_request(bus)
         await bus.jetstream.delete_consumer(subjects.SOURCES.name, "test")
         await sent(bus, "src_1")
         await handled_now(handled, "src_1")
@@ -122,6 +133,18 @@ async def test_what_is_deleted_under_our_feet_is_created_again(mortal: Killable)
         await bus.jetstream.delete_stream(REPLIES.name)
         assert await bus.kept_subjects(REPLIES, "chat.replies.>") == []
         await all_there(bus)
+
+
+async def test_a_request_to_a_consumer_that_was_gone_is_made_again(mortal: Killable) -> None:
+    """NATS answers such a request with nothing at all."""
+    async with working(mortal) as (bus, handled):
+        await open_request(bus)
+        mortal.kill()
+        consumers = Path(mortal.server.command[-1]) / "jetstream/$G/streams/SOURCES/obs"
+        await asyncio.to_thread(shutil.rmtree, consumers)
+        await asyncio.to_thread(mortal.start)
+        await sent(bus, "src_1")
+        await handled_now(handled, "src_1")
 
 
 async def test_what_another_release_has_changed_is_left_alone(mortal: Killable) -> None:
