@@ -21,7 +21,9 @@ AFTER_FAILURE = 1.0
 """Seconds, at least, between a step that failed and the next."""
 
 
-async def forever(name: str, step: Step, *, every: float) -> None:
+async def forever(
+    name: str, step: Step, *, every: float, after_failure: float = AFTER_FAILURE
+) -> None:
     """Take a step, rest for `every` seconds, and so on, until cancelled.
 
     A step that raises is logged, the first of a row of them with its stack.
@@ -33,7 +35,7 @@ async def forever(name: str, step: Step, *, every: float) -> None:
         except Exception as error:  # that is what this is for
             failures += 1
             log.error("loop.failed", loop=name, error=repr(error), exc_info=failures == 1)
-            await asyncio.sleep(max(every, AFTER_FAILURE))
+            await asyncio.sleep(max(every, after_failure))
         else:
             failures = 0
             await asyncio.sleep(every)
