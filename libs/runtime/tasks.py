@@ -23,7 +23,9 @@ CANCEL_AGAIN = 0.5
 """Seconds after which a loop that goes on all the same is cancelled again."""
 
 
-async def forever(name: str, step: Step, *, every: float) -> None:
+async def forever(
+    name: str, step: Step, *, every: float, after_failure: float = AFTER_FAILURE
+) -> None:
     """Take a step, rest for `every` seconds, and so on, until cancelled.
 
     A step that raises is logged, the first of a row of them with its stack.
@@ -35,7 +37,7 @@ async def forever(name: str, step: Step, *, every: float) -> None:
         except Exception as error:  # that is what this is for
             failures += 1
             log.error("loop.failed", loop=name, error=repr(error), exc_info=failures == 1)
-            await asyncio.sleep(max(every, AFTER_FAILURE))
+            await asyncio.sleep(max(every, after_failure))
         else:
             failures = 0
             await asyncio.sleep(every)

@@ -1,13 +1,17 @@
 """What becomes of a durable message, on a real NATS server."""
 
 import asyncio
+from dataclasses import replace
+from itertools import repeat
 from typing import Any, cast
 
+import pytest
 from nats.aio.client import Client
 from nats.errors import OutboundBufferLimitError
 
 from libs.bus.bus import Bus, open_bus
-from libs.bus.errors import ServiceUnavailable
+from libs.bus.dead_letters import DeadLetters
+from libs.bus.errors import Refused, ServiceUnavailable, TooLarge
 from libs.bus.work import ACK_WAIT, Delivered, work
 from libs.contracts import subjects
 from libs.contracts.sources import SourceSubmitted
@@ -19,7 +23,11 @@ JOB = SourceSubmitted(agent_id="agent_1", source_id="src_1")
 class Worker:
     """A handler that fails as it is told, and what it saw."""
 
-    def __init__(self, *errors: Exception, slow: float = 0.0) -> None:
+    def __init__(
+        self, *errors: Exception, slow: float = 0.0, given_up_with: Exception | None = None
+    ) -> None:
+        self.given_up_with = given_up_with
+        self.over = False  # the answer to whether the work is pointless
         self.errors = list(errors)
         self.slow = slow  # seconds that the first message takes
         self.seen: list[Delivered[SourceSubmitted]] = []
@@ -36,12 +44,20 @@ class Worker:
     async def give_up(self, delivered: Delivered[SourceSubmitted]) -> None:
         """Note what was given up."""
         self.given_up.append(delivered)
+        if self.given_up_with:
+            raise self.given_up_with
 
-    async def start(self, bus: Bus, max_attempts: int = 2, slots: int = 1) -> None:
+    async def is_over(self, _: SourceSubmitted) -> bool:
+        """Whether nobody wants it any more."""
+        return self.over
+
+    async def start(
+        self, bus: Bus, max_attempts: int = 2, slots: int = 1, max_age: float = 0.0
+    ) -> None:
         """Begin to work."""
         work(
             bus,
-            subjects.SOURCES,
+            replace(subjects.SOURCES, max_age=max_age),
             subjects.SOURCES_SUBMITTED,
             SourceSubmitted,
             self.handle,
@@ -49,6 +65,7 @@ class Worker:
             slots=slots,
             max_attempts=max_attempts,
             give_up=self.give_up,
+            pointless=self.is_over,
         )
         await bus.start()
 
@@ -124,6 +141,75 @@ async def test_an_outage_uses_up_no_attempt(bus: Bus) -> None:
     await emptied(bus)
     assert [delivered.attempt for delivered in worker.seen] == [1] * 4
     assert worker.given_up == []
+
+
+@pytest.mark.parametrize("error", [TooLarge("events", 2, 1), Refused("no")])
+async def test_what_is_refused_for_good_is_given_up_at_once(bus: Bus, error: Exception) -> None:
+    """Trying it again, in place or later, would end the same."""
+    worker = Worker(*repeat(error, 50))
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus, max_attempts=6)
+    await emptied(bus)
+    assert worker.given_up == [Delivered(JOB, 1)]
+    assert len(worker.seen) == 1
+    assert b"src_1" in (await dead_letter(bus) or b"")
+
+
+async def test_a_message_that_can_not_be_given_up_dies_all_the_same(bus: Bus) -> None:
+    """What is sent for it may be refused as well: it must not come again for ever."""
+    worker = Worker(Refused("no"), given_up_with=Refused("neither"))
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus)
+    await emptied(bus)
+    assert len(worker.given_up) == 1
+    assert await dead_letter(bus) is not None
+
+
+async def test_an_outage_is_not_waited_for_when_nobody_waits(bus: Bus) -> None:
+    """The message ended otherwise meanwhile: its slot is free, and there is no dead letter."""
+    worker = Worker(*repeat(ServiceUnavailable("mongo"), 50))
+    worker.over = True
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus)
+    await emptied(bus)
+    assert len(worker.seen) == 1
+    assert worker.given_up == []
+    assert await dead_letter(bus) is None
+
+
+async def test_an_outage_is_waited_for_as_long_as_the_stream_keeps_messages(bus: Bus) -> None:
+    """Then the message is given up, though nothing is wrong with it."""
+    worker = Worker(*repeat(ServiceUnavailable("mongo"), 50))
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus, max_age=0.3)
+    await emptied(bus)
+    assert len(worker.seen) < 10
+    assert len(worker.given_up) == 1
+    assert await dead_letter(bus) is not None
+
+
+async def test_a_dead_letter_always_fits(bus: Bus) -> None:
+    """Also of a message of the largest size there is; then not whole, so it is not put back."""
+    data = b"x" * (bus.client.max_payload - 20)
+    await bus.jetstream.publish(subjects.SOURCES_SUBMITTED, data)
+    await Worker().start(bus)
+    await emptied(bus)
+    [letter] = [one async for one in DeadLetters(bus).all()]
+    assert data.startswith(letter.data)
+    assert not letter.whole
+    with pytest.raises(Refused):
+        await DeadLetters(bus).replay(letter)
+
+
+async def test_why_it_died_is_one_line(bus: Bus) -> None:
+    """A reason quotes what came from anywhere; it goes into a header."""
+    worker = Worker(ValueError("a\r\nNats-Rollup: all\r\n\u20b1" + "x" * 5_000))
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus, max_attempts=1)
+    await emptied(bus)
+    [letter] = [one async for one in DeadLetters(bus).all()]
+    assert "\n" not in letter.reason
+    assert letter.whole
 
 
 async def test_a_slow_handler_and_who_waits_behind_it_keep_their_claims(bus: Bus) -> None:

@@ -1,0 +1,1 @@
+"""What is too large, and what is deleted while it is worked on: on one running system."""
