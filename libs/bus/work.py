@@ -10,6 +10,7 @@ at all, it goes to the dead letters and `give_up` may end its business visibly.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain, repeat
 from typing import Any, Generic, TypeVar
 
@@ -44,10 +45,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Delivered(Generic[T]):
-    """A message and which delivery of it this is, from 1."""
+    """A message and which delivery of it this is, from 1. `id` is the same for all of them."""
 
     message: T
     attempt: int
+    id: str = ""
 
 
 class RetryLater(Exception):
@@ -56,6 +58,14 @@ class RetryLater(Exception):
     def __init__(self, delay: float) -> None:
         super().__init__(f"again in {delay} s")
         self.delay = delay
+
+
+class GiveUp(Exception):
+    """Raised by a handler: no further attempt is of any use, the message is a dead letter."""
+
+
+class TakenOver(Exception):
+    """Raised by a handler: another delivery of this message is at work, so it is left to that."""
 
 
 Handler = Callable[[Delivered[T]], Awaitable[None]]
@@ -80,12 +90,27 @@ def work(
     free = asyncio.Semaphore(slots)
     policy = _Policy(bus, kind, handler, give_up, max_attempts)
 
-    async def work_on(message: Msg) -> None:
+    in_hand: dict[tuple[int, datetime], _Claim] = {}
+
+    def take(message: Msg) -> None:
+        where = message.metadata
+        named = (where.sequence.stream, where.timestamp)
+        if named in in_hand:
+            # A claim that was lost, with the loop or the server held up for longer than ACK_WAIT.
+            # The work goes on; what it is acknowledged by is the newest delivery.
+            in_hand[named].message = message
+            pull.done()
+        else:
+            in_hand[named] = claim = _Claim(bus, message)
+            bus.run(work_on(claim, named))
+
+    async def work_on(claim: _Claim, named: tuple[int, datetime]) -> None:
         try:
-            with _Claim(bus, message):
+            with claim:
                 async with free:
-                    await policy.apply(message)
+                    await policy.apply(claim)
         finally:
+            del in_hand[named]
             pull.done()
 
     pull = Pull(
@@ -96,7 +121,7 @@ def work(
         durable=durable,
         ack_wait=ACK_WAIT,
         slots=slots,
-        take=lambda message: bus.run(work_on(message)),
+        take=take,
     )
     bus.add(pull)
 
@@ -109,7 +134,7 @@ class _Claim:
 
     def __init__(self, bus: Bus, message: Msg) -> None:
         self._bus = bus
-        self._message = message
+        self.message = message
 
     def __enter__(self) -> None:
         self._begin()
@@ -126,7 +151,7 @@ class _Claim:
 
     async def _in_progress(self) -> None:
         try:
-            await self._message.in_progress()
+            await self.message.in_progress()
         except NatsError as error:
             log.warning("work.claim_not_renewed", error=str(error))
 
@@ -148,28 +173,35 @@ class _Policy:
         self._give_up = give_up
         self._max_attempts = max_attempts
 
-    async def apply(self, message: Msg) -> None:
-        attempt = message.metadata.num_delivered
+    async def apply(self, claim: _Claim) -> None:
+        where = claim.message.metadata
+        attempt = where.num_delivered
+        named = f"{where.stream}.{where.sequence.stream}"
         try:
-            delivered = Delivered(decode(message.data, self._kind), attempt)
+            delivered = Delivered(decode(claim.message.data, self._kind), attempt, named)
         except msgspec.MsgspecError as error:
-            await self._bury(message, str(error))
+            await self._bury(claim.message, str(error))
             return
         try:
             # A message that kills its worker never raises: the count is what ends it.
             if attempt > self._max_attempts:
-                await self._end(message, delivered, "too many deliveries")
+                await self._end(claim, delivered, "too many deliveries")
             else:
                 await self._handle(delivered)
-                await message.ack()
+                await claim.message.ack()
         except RetryLater as later:
-            await message.nak(delay=later.delay)
+            await claim.message.nak(delay=later.delay)
+        except TakenOver:
+            log.info("work.taken_over", subject=claim.message.subject)
+        except GiveUp as error:
+            await self._end(claim, delivered, str(error))
         except Exception as error:
-            log.exception("work.failed", subject=message.subject, attempt=attempt)
+            log.exception("work.failed", subject=claim.message.subject, attempt=attempt)
             if attempt >= self._max_attempts:
-                await self._end(message, delivered, repr(error))
+                await self._end(claim, delivered, repr(error))
             else:
-                await message.nak(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
+                delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1]
+                await claim.message.nak(delay=delay)
 
     async def _handle(self, delivered: Delivered[Any]) -> None:
         for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
@@ -181,10 +213,10 @@ class _Policy:
             else:
                 return
 
-    async def _end(self, message: Msg, delivered: Delivered[Any], reason: str) -> None:
+    async def _end(self, claim: _Claim, delivered: Delivered[Any], reason: str) -> None:
         if self._give_up is not None:
             await self._give_up(delivered)
-        await self._bury(message, reason)
+        await self._bury(claim.message, reason)
 
     async def _bury(self, message: Msg, reason: str) -> None:
         """Keep the message for an operator, then take it off its queue."""

@@ -100,7 +100,9 @@ class Attempt:
         _, complaint = await self.process.communicate()
         self.missed()
         if self.process.returncode:
-            raise AttemptFailed(complaint[-500:].decode() or f"status {self.process.returncode}")
+            raise AttemptFailed(
+                complaint[-500:].decode(errors="replace") or f"status {self.process.returncode}"
+            )
 
     def missed(self) -> Sequence[edge.UpdateOperation]:
         """Return what was written since it was copied, in order. Raises AttemptFailed."""

@@ -54,7 +54,11 @@ async def read_isolated(path: Path, suffix: str, limits: Limits) -> tuple[Sectio
             process.kill()
             await process.wait()
     if process.returncode:
-        log.warning("parse.failed", status=process.returncode, error=complaint[-500:].decode())
+        log.warning(
+            "parse.failed",
+            status=process.returncode,
+            error=complaint[-500:].decode(errors="replace"),
+        )
         raise Unreadable(UNREADABLE)
     found = _decoder.decode(output)
     if found.error:
