@@ -9,7 +9,7 @@ at all, it goes to the dead letters and `give_up` may end its business visibly.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, repeat
 from typing import Any, Generic, TypeVar
@@ -49,7 +49,7 @@ class Delivered(Generic[T]):
 
     message: T
     attempt: int
-    id: str = ""
+    id: str = field(default="", compare=False)
 
 
 class RetryLater(Exception):

@@ -72,7 +72,7 @@ class Worker:
         sizes = Sizes(chunk=200, overlap=0, batch=BATCH, most=1_000)
         contents = Contents(files, READING)
         self.ingestion = Ingestion(
-            store, self.sources, contents, websites, self.embedder, index, bus, sizes, Turns(2)
+            store, self.sources, contents, websites, self.embedder, index, bus, sizes, Turns(4)
         )
 
     async def create(self, agent_id: str) -> SourceSubmitted:

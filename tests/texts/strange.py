@@ -31,14 +31,13 @@ MIXED = (
 )
 BEFORE = ("", "<", "[", 'a; b="')
 """What a run may follow, so that something looks through it."""
-AFTER = ("", " x!")
-"""What it may end with, so that nothing is found after all."""
+AFTER = " x!"
+"""What it ends with, so that nothing is found after all."""
 
 
-def runs(length: int, *, around: bool = True) -> Iterator[tuple[str, str]]:
-    """Yield so long texts, each with a name; `around`: with all of BEFORE and AFTER as well."""
+def runs(length: int, *, before: tuple[str, ...] = BEFORE) -> Iterator[tuple[str, str]]:
+    """Yield so long texts, each with a name."""
     for one in (*ONES, *MIXED):
         run = (one * (length // len(one) + 1))[:length]
-        for before in BEFORE if around else BEFORE[:1]:
-            for after in AFTER if around else AFTER[1:]:
-                yield f"{before!r} + {one!r} to {length} + {after!r}", f"{before}{run}{after}"
+        for first in before:
+            yield f"{first!r} + {one!r} to {length} + {AFTER!r}", f"{first}{run}{AFTER}"

@@ -13,7 +13,7 @@ from services.rag.parse.section import Section, Unreadable
 
 QUESTION_NAMES = frozenset({"question", "questions", "q", "tanong"})
 ANSWER_NAMES = frozenset({"answer", "answers", "a", "sagot"})
-SNIFFED = 8_192
+SNIFFED = 4_096
 """Characters from which a CSV file's delimiter is guessed."""
 DAMAGED = (BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError, zlib.error)
 """What openpyxl lets through, XML errors (SyntaxError) among them."""
