@@ -9,8 +9,8 @@ at all, it goes to the dead letters and `give_up` may end its business visibly.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Any, Generic, TypeVar
 
@@ -48,10 +48,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Delivered(Generic[T]):
-    """A message and which delivery of it this is, from 1."""
+    """A message and which delivery of it this is, from 1. `id` is the same for all of them."""
 
     message: T
     attempt: int
+    id: str = field(default="", compare=False)
 
 
 class RetryLater(Exception):
@@ -64,6 +65,14 @@ class RetryLater(Exception):
 
 class TooOld(Exception):
     """A server was away until the message was older than its stream keeps any."""
+
+
+class GiveUp(Exception):
+    """Raised by a handler: no further attempt is of any use, the message is a dead letter."""
+
+
+class TakenOver(Exception):
+    """Raised by a handler: another delivery of this message is at work, so it is left to that."""
 
 
 Handler = Callable[[Delivered[T]], Awaitable[None]]
@@ -93,12 +102,27 @@ def work(
     age = timedelta(seconds=stream.max_age) if stream.max_age else timedelta.max
     policy = _Policy(bus, kind, handler, give_up, max_attempts, age, pointless)
 
-    async def work_on(message: Msg) -> None:
+    in_hand: dict[tuple[int, datetime], _Claim] = {}
+
+    def take(message: Msg) -> None:
+        where = message.metadata
+        named = (where.sequence.stream, where.timestamp)
+        if named in in_hand:
+            # A claim that was lost, with the loop or the server held up for longer than ACK_WAIT.
+            # The work goes on; what it is acknowledged by is the newest delivery.
+            in_hand[named].message = message
+            pull.done()
+        else:
+            in_hand[named] = claim = _Claim(bus, message)
+            bus.run(work_on(claim, named))
+
+    async def work_on(claim: _Claim, named: tuple[int, datetime]) -> None:
         try:
-            with _Claim(bus, message):
+            with claim:
                 async with free:
-                    await policy.apply(message)
+                    await policy.apply(claim)
         finally:
+            del in_hand[named]
             pull.done()
 
     pull = Pull(
@@ -109,7 +133,7 @@ def work(
         durable=durable,
         ack_wait=ACK_WAIT,
         slots=slots,
-        take=lambda message: bus.run(work_on(message)),
+        take=take,
         missing=bus.restore.soon,
     )
     bus.add(pull)
@@ -123,7 +147,7 @@ class _Claim:
 
     def __init__(self, bus: Bus, message: Msg) -> None:
         self._bus = bus
-        self._message = message
+        self.message = message
 
     def __enter__(self) -> None:
         self._begin()
@@ -140,7 +164,7 @@ class _Claim:
 
     async def _in_progress(self) -> None:
         try:
-            await self._message.in_progress()
+            await self.message.in_progress()
         except NatsError as error:
             log.warning("work.claim_not_renewed", error=str(error))
 
@@ -166,36 +190,43 @@ class _Policy:
         self._age = age
         self._pointless = pointless
 
-    async def apply(self, message: Msg) -> None:
-        attempt = message.metadata.num_delivered
+    async def apply(self, claim: _Claim) -> None:
+        where = claim.message.metadata
+        attempt = where.num_delivered
+        named = f"{where.stream}.{where.sequence.stream}"
         try:
-            delivered = Delivered(decode(message.data, self._kind), attempt)
+            delivered = Delivered(decode(claim.message.data, self._kind), attempt, named)
         except msgspec.MsgspecError as error:
-            await self._bury(message, str(error))
+            await self._bury(claim.message, str(error))
             return
         try:
             # A message that kills its worker never raises: the count is what ends it.
             if attempt > self._max_attempts:
-                await self._end(message, delivered, "too many deliveries")
+                await self._end(claim, delivered, "too many deliveries")
                 return
-            await self._patiently(self._handler, message, delivered)
+            await self._patiently(self._handler, claim, delivered)
         except RetryLater as later:
-            await message.nak(delay=later.delay)
+            await claim.message.nak(delay=later.delay)
+        except TakenOver:
+            log.info("work.taken_over", subject=claim.message.subject)
+        except GiveUp as error:
+            await self._end(claim, delivered, str(error))
         except (Refused, TooOld) as error:  # it would end like this each time
-            log.error("work.refused", subject=message.subject, error=repr(error)[:200])
-            await self._end(message, delivered, repr(error))
+            log.error("work.refused", subject=claim.message.subject, error=repr(error)[:200])
+            await self._end(claim, delivered, repr(error))
         except Exception as error:
-            log.exception("work.failed", subject=message.subject, attempt=attempt)
+            log.exception("work.failed", subject=claim.message.subject, attempt=attempt)
             if attempt >= self._max_attempts:
-                await self._end(message, delivered, repr(error))
+                await self._end(claim, delivered, repr(error))
             else:
-                await message.nak(delay=RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
+                delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1]
+                await claim.message.nak(delay=delay)
         else:
             # Not above: what was handled is no failure when NATS is away. It comes again.
-            await message.ack()
+            await claim.message.ack()
 
     async def _patiently(
-        self, handler: Handler[Any], message: Msg, delivered: Delivered[Any]
+        self, handler: Handler[Any], claim: _Claim, delivered: Delivered[Any]
     ) -> None:
         """Handle a message when the servers are there. Raises TooOld when that is too late."""
         for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
@@ -203,13 +234,13 @@ class _Policy:
                 await handler(delivered)
             except OUTAGES as error:
                 log.warning("work.outage", error=str(error)[:200], again_in=delay)
-                if now() - message.metadata.timestamp > self._age:
+                if now() - claim.message.metadata.timestamp > self._age:
                     raise TooOld(str(error)) from error
                 await asyncio.sleep(delay)
             else:
                 return
             if await self._is_pointless(delivered):
-                log.info("work.pointless", subject=message.subject)
+                log.info("work.pointless", subject=claim.message.subject)
                 return
 
     async def _is_pointless(self, delivered: Delivered[Any]) -> bool:
@@ -220,14 +251,14 @@ class _Policy:
         except OUTAGES:
             return False
 
-    async def _end(self, message: Msg, delivered: Delivered[Any], reason: str) -> None:
+    async def _end(self, claim: _Claim, delivered: Delivered[Any], reason: str) -> None:
         if self._give_up is not None:
             try:
-                await self._patiently(self._give_up, message, delivered)
+                await self._patiently(self._give_up, claim, delivered)
             except Exception:
                 # The message dies all the same: whoever waits for it has a limit of its own.
-                log.exception("work.not_given_up", subject=message.subject)
-        await self._bury(message, reason)
+                log.exception("work.not_given_up", subject=claim.message.subject)
+        await self._bury(claim.message, reason)
 
     async def _bury(self, message: Msg, reason: str) -> None:
         """Keep the message for an operator, then take it off its queue."""

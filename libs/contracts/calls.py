@@ -9,7 +9,13 @@ Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
 
 FaultCode = Literal[
-    "invalid", "not_found", "conflict", "insufficient_credits", "unavailable", "internal"
+    "invalid",
+    "not_found",
+    "conflict",
+    "insufficient_credits",
+    "too_many",
+    "unavailable",
+    "internal",
 ]
 
 

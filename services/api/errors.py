@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 RETRY_AFTER = 2
 """Seconds that a client is asked to wait when a part of the system is away."""
+TOO_MANY_RETRY_AFTER = 10
+"""The same when an account has as much in work as it may have."""
 
 FRAMEWORK_CODES = {
     400: "invalid_request",
@@ -48,8 +50,18 @@ FRAMEWORK_CODES = {
     413: "payload_too_large",
     415: "unsupported_media_type",
 }
-FAULT_STATUS = {"invalid": 400, "not_found": 404, "conflict": 409, "insufficient_credits": 402}
-FAULT_CODES = {"invalid": "invalid_request", "internal": "server_error"}
+FAULT_STATUS = {
+    "invalid": 400,
+    "not_found": 404,
+    "conflict": 409,
+    "insufficient_credits": 402,
+    "too_many": 429,
+}
+FAULT_CODES = {
+    "invalid": "invalid_request",
+    "internal": "server_error",
+    "too_many": "rate_limit_exceeded",
+}
 FRAMEWORK_MESSAGES = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
@@ -322,7 +334,8 @@ def _from_fault(error: FaultError) -> ApiError:
     fault = error.fault
     if fault.code == "unavailable":
         return Unavailable("A service")
-    api_error = ApiError(fault.message, param=fault.param)
+    wait = TOO_MANY_RETRY_AFTER if fault.code == "too_many" else None
+    api_error = ApiError(fault.message, param=fault.param, retry_after=wait)
     api_error.status = FAULT_STATUS.get(fault.code, HTTP_500_INTERNAL_SERVER_ERROR)
     api_error.code = FAULT_CODES.get(fault.code, fault.code)
     return api_error

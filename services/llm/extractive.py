@@ -48,8 +48,8 @@ class Extractive:
     ) -> AsyncGenerator[Piece, None]:
         """See Answerer."""
         agent = settings_of(grounded.request.agent, self._settings)
-        # Half a dozen chunks are read at once; long answers of Q&A are another matter.
-        long = len(grounded.request.question) + sum(len(one.answer) for one in grounded.passages)
+        # Half a dozen chunks are read at once; long ones, or answers of Q&A, are another matter.
+        long = len(grounded.request.question) + sum(len(one.text) for one in grounded.passages)
         for piece in await aside(long, _answer, grounded, agent):
             yield piece
         yield Ending()

@@ -28,6 +28,7 @@ from services.rag.retrieve import Limits, Retriever
 from services.rag.settings import RagSettings
 from services.rag.sources import Sources
 from services.rag.store import SourceStore
+from services.rag.turns import Turns
 
 
 @asynccontextmanager
@@ -50,7 +51,15 @@ async def run() -> AsyncIterator[None]:
         pages, states = Pages(database), SiteStates(database)
         await pages.create_indexes()
         files = await open_files(bus, settings.nats_replicas)
-        sources = Sources(store, index, files, pages, bus, most_pages=settings.max_site_pages)
+        sources = Sources(
+            store,
+            index,
+            files,
+            pages,
+            bus,
+            most_pages=settings.max_site_pages,
+            most_waiting=settings.max_waiting_sources,
+        )
         register(
             bus,
             Retriever(embedder, index, calibration_of(settings), limits_of(settings)),
@@ -63,11 +72,12 @@ async def run() -> AsyncIterator[None]:
                 index,
                 bus,
                 sizes_of(settings),
+                Turns(settings.rag_ingest_slots),
             ),
             Crawls(states, pages, sources, bus, tools),
             sources,
             chat_slots=settings.rag_chat_slots,
-            ingest_slots=settings.rag_ingest_slots,
+            ingest_waiting=settings.rag_ingest_waiting,
             crawl_slots=settings.rag_crawl_slots,
         )
         checks: dict[str, Check] = {

@@ -40,6 +40,8 @@ NOT_AT_ALL = (
     "The agent's sources can't be searched; whoever runs this server finds the reason in its log."
 )
 EVENT_SLOTS = 4
+PATIENCE = 1_000
+"""Deliveries of a source that waits for its turn."""
 
 
 def register(
@@ -50,7 +52,7 @@ def register(
     sources: Sources,
     *,
     chat_slots: int,
-    ingest_slots: int,
+    ingest_waiting: int,
     crawl_slots: int,
 ) -> None:
     """Subscribe to all of it; nothing arrives before the bus is started."""
@@ -73,7 +75,10 @@ def register(
         SourceSubmitted,
         ingestion.ingest,
         durable="rag_sources_submitted",
-        slots=ingest_slots,
+        slots=ingest_waiting,
+        # It waits here for its turn, and each stop of the process is a delivery more: what counts
+        # is how often it was begun, see ingest.py.
+        max_attempts=PATIENCE,
         give_up=ingestion.give_up,
     )
     work(

@@ -17,7 +17,15 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
-from libs.bus.work import RETRY_DELAYS, Delivered, RetryLater
+from libs.bus.work import (
+    MAX_ATTEMPTS,
+    OUTAGES,
+    RETRY_DELAYS,
+    Delivered,
+    GiveUp,
+    RetryLater,
+    TakenOver,
+)
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import Source, SourceSubmitted
 from libs.runtime.clock import now
@@ -30,6 +38,7 @@ from services.rag.index.interface import Chunk, Index
 from services.rag.parse.section import Unreadable
 from services.rag.sources import Sources
 from services.rag.store import Record, SourceStore
+from services.rag.turns import Turn, Turns
 
 log = structlog.get_logger()
 
@@ -66,6 +75,7 @@ class Ingestion:
         index: Index,
         bus: Bus,
         sizes: Sizes,
+        turns: Turns,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -75,6 +85,7 @@ class Ingestion:
         self._index = index
         self._bus = bus
         self._sizes = sizes
+        self._turns = turns
 
     async def ingest(self, job: Delivered[SourceSubmitted]) -> None:
         """Bring the index in line with what the store says of a source."""
@@ -83,13 +94,34 @@ class Ingestion:
         if found is not None and not found.deleting:
             if not await self._websites.are_fetched(found.source):
                 return
-            finished = await self._try(found, job.attempt)
-            found = await self._settle(found, finished=finished)
+            async with self._turns.of(found.account_id) as turn:
+                found = await self._bring_in(source_id, job.id, turn)
         if found is None or found.deleting:
             # Deleted before or meanwhile: what was indexed of it since must go as well.
             await self._sources.clean_up(source_id)
             return
         await self._announce(found)
+
+    async def _bring_in(self, source_id: str, job: str, turn: Turn) -> Record | None:
+        """Index the version that there is now; return what the store says of it afterwards."""
+        found = await self._store.find(source_id)
+        if found is None or found.deleting:
+            return found
+        tried = found
+        taken = await self._store.take(found.source, job)
+        finished = False
+        if taken is not None:
+            try:
+                finished = await self._try(taken, turn)
+            except OUTAGES:
+                await self._store.not_tried(taken)
+                raise
+        found = await self._settle(tried, finished=finished)
+        ours = found is not None and found.source.version == tried.source.version
+        if found is not None and ours and found.in_work and found.job == job:
+            # A later delivery of this very job is at work: its message is not ours to acknowledge.
+            raise TakenOver
+        return found
 
     async def give_up(self, job: Delivered[SourceSubmitted]) -> None:
         """End a version that failed too often as failed; the one before it goes on answering."""
@@ -101,42 +133,43 @@ class Ingestion:
         if settled is not None and not settled.deleting:
             await self._announce(settled)
 
-    async def _try(self, found: Record, attempt: int) -> bool:
+    async def _try(self, taken: Record, turn: Turn) -> bool:
         """Index a version; end it as failed when the embedding server will not have it."""
         try:
-            return await self._index_version(found)
+            return await self._index_version(taken, turn)
         except Away as error:
             raise ServiceUnavailable("embeddings") from error  # waited for, as other servers are
         except EmbeddingError as error:
-            log.warning("source.not_embedded", source_id=found.source.id, error=str(error))
-            if attempt < error.tries:
-                raise RetryLater(RETRY_DELAYS[attempt - 1]) from error
+            log.warning("source.not_embedded", source_id=taken.source.id, error=str(error))
+            if taken.tries < error.tries:
+                raise RetryLater(RETRY_DELAYS[taken.tries - 1]) from error
             again = ADD_AGAIN if isinstance(error, Unavailable) else ""
-            await self._store.fail(found, f"{error}{again}")
+            await self._store.fail(taken, f"{error}{again}")
             return False
 
-    async def _index_version(self, found: Record) -> bool:
+    async def _index_version(self, taken: Record, turn: Turn) -> bool:
         """Index a version, unless it is over or another one is there; tell whether this did it."""
-        source = found.source
-        if not await self._store.advance(source, source.chunks):
-            return False
+        source = taken.source
+        if taken.tries > MAX_ATTEMPTS:
+            raise GiveUp("too many attempts")
         try:
             chunks = await self._cut(source)
         except Unreadable as error:
-            await self._store.fail(found, str(error))
+            await self._store.fail(taken, str(error))
             return False
-        cut = _name_of(chunks)
-        indexed = source.chunks if found.cut == cut else 0
-        if found.cut not in {"", cut}:  # an attempt before this one may have made more pieces
+        cut = await asyncio.to_thread(_name_of, chunks)
+        indexed = source.chunks if taken.cut == cut else 0
+        if taken.cut not in {"", cut}:  # an attempt before this one may have made more pieces
             await self._index.drop_version(source.id, source.version)
-        if not await self._store.begin(source, cut, len(chunks), indexed):
+        if not await self._store.begin(taken, cut, len(chunks), indexed):
             return False
         for batch in _batches(chunks[indexed:], self._sizes.batch):
+            await turn.pass_on()
             await self._put(batch)
-            if not await self._store.advance(source, batch[-1].number + 1):
+            if not await self._store.advance(taken, batch[-1].number + 1):
                 return False
         await self._index.reveal(source.agent_id, source.id, source.version)
-        return await self._store.finish(source, len(chunks))
+        return await self._store.finish(taken, len(chunks))
 
     async def _settle(self, tried: Record, *, finished: bool) -> Record | None:
         """Remove what is of no use any more; return what the store says of the source now."""

@@ -188,7 +188,18 @@ class RagSettings(Settings):
         64, ge=1, description="Questions that one rag process works on at the same time"
     )
     rag_ingest_slots: int = Field(
-        2, ge=1, description="Sources that one rag process indexes at the same time"
+        3,
+        ge=1,
+        description="Sources that one rag process indexes at the same time; those of one account "
+        "take all but one of these places",
+    )
+    rag_ingest_waiting: int = Field(
+        1_000, ge=1, description="Sources that wait in one rag process for such a place"
+    )
+    max_waiting_sources: int = Field(
+        500,
+        ge=1,
+        description="Sources of an account that wait for being indexed; one more is a 429",
     )
     rag_crawl_slots: int = Field(
         8, ge=1, description="Websites that one rag process crawls at the same time"

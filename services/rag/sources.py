@@ -41,6 +41,7 @@ from services.rag.store import DELETING, SourceStore
 log = structlog.get_logger()
 
 NO_SUCH_SOURCE = "This agent has no such source."
+TOO_MANY = "Too many sources of this account wait for being indexed. Try again later."
 SAID_TWICE = "Another source of this agent has this content."
 CHANGEABLE = {
     "qa": {"question", "answer"},
@@ -65,12 +66,14 @@ class Sources:
         bus: Bus,
         *,
         most_pages: int,
+        most_waiting: int,
     ) -> None:
         self._store = store
         self._index = index
         self._files = files
         self._pages = pages
         self._most_pages = most_pages
+        self._most_waiting = most_waiting
         self._bus = bus
 
     async def create(self, request: CreateSource) -> Source:
@@ -81,6 +84,11 @@ class Sources:
         if request.website is not None:
             website = checked(request.website, self._most_pages)
             request = msgspec.structs.replace(request, website=website)
+        if await self._store.waiting(request.account_id) >= self._most_waiting:
+            # Asked again for what is there, it has its answer even now.
+            if existing := await self._existing(request):
+                return existing
+            raise FaultError("too_many", TOO_MANY)
         while not await self._store.add(request):
             existing = await self._existing(request)
             if existing is not None:
@@ -116,6 +124,7 @@ class Sources:
             source = await self.get(
                 GetSource(agent_id=request.agent_id, source_id=request.source_id)
             )
+            await self._check_room(source)
             try:
                 changed = changes(source, request, self._most_pages)
                 if await self._store.update(source, changed, digest=request.digest):
@@ -125,6 +134,14 @@ class Sources:
         source = await self.get(GetSource(agent_id=request.agent_id, source_id=request.source_id))
         await self._submit(source)
         return source
+
+    async def _check_room(self, source: Source) -> None:
+        """Raise FaultError too_many when one more source of the account can't wait."""
+        found = await self._store.find(source.id)
+        if found is None or found.in_work:
+            return  # it waits already
+        if await self._store.waiting(found.account_id) >= self._most_waiting:
+            raise FaultError("too_many", TOO_MANY)
 
     async def submit_unfinished(self) -> None:
         """Submit what a process left half done when it died between storing and publishing.

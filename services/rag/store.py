@@ -6,9 +6,10 @@ it; `live_version` is the one that answers, 0 before the first is ready. `conten
 agent from having the same content twice.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -16,11 +17,13 @@ import msgspec
 from libs.contracts.sources import CreateSource, FileInfo, Source, SourceRow
 from libs.runtime.clock import now
 from libs.runtime.deleted_agents import DeletedAgents
+from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database, DuplicateError
 from services.rag.crawl.site import new_site, pages_of, website_of
 from services.rag.same_content import content_key
 
 DELETING = "deleting"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _VISIBLE = ["queued", "processing", "ready", "failed"]
 _IN_WORK = ["queued", "processing"]
 _UNFINISHED = ["queued", "processing", DELETING]
@@ -31,7 +34,8 @@ class Record:
     """A source, whose account it is, and whether it is on its way out.
 
     `live_version` has answered, with `live_chunks`; `cut` names the chunks that a version was cut
-    into. `files` are all that are kept for it, those of versions before it among them.
+    into. `files` are all that are kept for it, those of versions before it among them. `ingester`
+    is who indexes the version, `tries` how often that was begun.
     """
 
     source: Source
@@ -41,6 +45,18 @@ class Record:
     live_chunks: int
     cut: str
     files: tuple[str, ...]
+    ingester: str = ""
+    tries: int = 0
+
+    @property
+    def in_work(self) -> bool:
+        """Whether it is still to be indexed."""
+        return not self.deleting and self.source.status in _IN_WORK
+
+    @property
+    def job(self) -> str:
+        """The job that it is indexed for, or was last."""
+        return self.ingester.partition("/")[0]
 
 
 class SourceStore:
@@ -54,6 +70,7 @@ class SourceStore:
         """Create what the queries need; does nothing when it is there."""
         await self._sources.create_index([("agent_id", 1), ("_id", -1)])
         await self._sources.create_index([("status", 1)])
+        await self._sources.create_index([("account_id", 1), ("status", 1)])
         await self._sources.create_index(
             [("content_key", 1)],
             unique=True,
@@ -81,6 +98,8 @@ class SourceStore:
             "live_version": 0,
             "live_chunks": 0,
             "cut": "",
+            "ingester": "",
+            "tries": 0,
             "site": new_site(request.website),
             "total_chunks": None,
             "status": "queued",
@@ -144,6 +163,8 @@ class SourceStore:
                 "chunks": 0,
                 "total_chunks": None,
                 "cut": "",
+                "ingester": "",
+                "tries": 0,
                 "error": None,
             },
             replaced,
@@ -170,27 +191,48 @@ class SourceStore:
         found = self._sources.find({"kind": "file"}, {"kind": 1, "file_id": 1, "stale_files": 1})
         return {file_id async for document in found for file_id in _files(document)}
 
-    async def advance(self, source: Source, chunks: int) -> bool:
+    async def take(self, source: Source, job: str) -> Record | None:
+        """Take over the indexing of a version for a job. None when it must not be indexed any more.
+
+        Whoever had it before finds out at its next step: two would undo each other's progress.
+        """
+        ours = f"{job}/{new_id('ingester')}"
+        await self._sources.update_one(
+            {"_id": source.id, "version": source.version, "status": {"$in": _IN_WORK}},
+            {
+                "$set": {"ingester": ours, "status": "processing", "updated_at": now()},
+                "$inc": {"tries": 1},
+            },
+        )
+        found = await self.find(source.id)
+        return found if found is not None and found.in_work and found.ingester == ours else None
+
+    async def not_tried(self, taken: Record) -> None:
+        """Say that an attempt does not count: it met a server that is away."""
+        ours = {"_id": taken.source.id, "ingester": taken.ingester}
+        await self._sources.update_one(ours, {"$inc": {"tries": -1}})
+
+    async def advance(self, taken: Record, chunks: int) -> bool:
         """Say that so many chunks are indexed. False when this version must not be indexed further.
 
-        The guard is what a deletion or a change stops a running ingestion by.
+        The guard is what a deletion or a change stops a running ingestion by, or another process
+        that took it over.
         """
-        return await self._change(source, _IN_WORK, {"status": "processing", "chunks": chunks})
+        return await self._change_ours(taken, {"chunks": chunks})
 
-    async def begin(self, source: Source, cut: str, total_chunks: int, indexed: int) -> bool:
+    async def begin(self, taken: Record, cut: str, total_chunks: int, indexed: int) -> bool:
         """Say which chunks there will be. False when this version must not be indexed any more."""
         change = {"cut": cut, "total_chunks": total_chunks, "chunks": indexed}
-        return await self._change(source, _IN_WORK, change)
+        return await self._change_ours(taken, change)
 
-    async def finish(self, source: Source, chunks: int) -> bool:
+    async def finish(self, taken: Record, chunks: int) -> bool:
         """Mark a version as ready. False when it was deleted, changed or finished meanwhile."""
-        return await self._change(
-            source,
-            _IN_WORK,
+        return await self._change_ours(
+            taken,
             {
                 "status": "ready",
                 "chunks": chunks,
-                "live_version": source.version,
+                "live_version": taken.source.version,
                 "live_chunks": chunks,
             },
         )
@@ -201,7 +243,9 @@ class SourceStore:
         Its content may be added again, as a source of its own.
         """
         change = {"status": "failed", "chunks": record.live_chunks, "error": error}
-        return await self._change(record.source, _IN_WORK, {**change, "content_key": None})
+        guard = {"ingester": record.ingester} if record.ingester else NOTHING
+        change = {**change, "content_key": None}
+        return await self._change(record.source, _IN_WORK, change, guard=guard)
 
     async def forget_files(self, source: Source, files: Sequence[str]) -> None:
         """Say that the files of versions before this one are gone."""
@@ -249,16 +293,27 @@ class SourceStore:
         async for document in self._sources.find({"status": {"$in": _UNFINISHED}}):
             yield _record(document)
 
+    async def waiting(self, account_id: str) -> int:
+        """Return how many sources of an account are still to be indexed."""
+        query = {"account_id": account_id, "status": {"$in": _IN_WORK}}
+        return int(await self._sources.count_documents(query))
+
+    async def _change_ours(self, taken: Record, change: dict[str, Any]) -> bool:
+        return await self._change(
+            taken.source, _IN_WORK, change, guard={"ingester": taken.ingester}
+        )
+
     async def _change(
         self,
         source: Source,
         during: list[str],
         change: dict[str, Any],
         replaced: Sequence[str] = (),
+        guard: Mapping[str, str] = NOTHING,
     ) -> bool:
         """Change a source while it is at this version and in one of these states."""
         changed = await self._sources.update_one(
-            {"_id": source.id, "version": source.version, "status": {"$in": during}},
+            {"_id": source.id, "version": source.version, "status": {"$in": during}, **guard},
             {
                 "$set": {**change, "updated_at": now()},
                 "$push": {"stale_files": {"$each": list(replaced)}},
@@ -297,6 +352,8 @@ def _record(document: dict[str, Any]) -> Record:
         live_chunks=document["live_chunks"],
         cut=document["cut"],
         files=_files(document),
+        ingester=document.get("ingester", ""),
+        tries=document.get("tries", 0),
     )
 
 

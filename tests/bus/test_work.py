@@ -12,7 +12,7 @@ from nats.errors import OutboundBufferLimitError
 from libs.bus.bus import Bus, open_bus
 from libs.bus.dead_letters import DeadLetters
 from libs.bus.errors import Refused, ServiceUnavailable, TooLarge
-from libs.bus.work import ACK_WAIT, Delivered, work
+from libs.bus.work import ACK_WAIT, Delivered, GiveUp, work
 from libs.contracts import subjects
 from libs.contracts.sources import SourceSubmitted
 from tests.waiting import eventually
@@ -298,3 +298,62 @@ async def test_a_message_is_not_kept_back(bus: Bus) -> None:
         await submit(8)
     for _ in range(100):
         await submit(1)
+
+
+async def test_a_message_in_hand_is_not_handed_out_again(bus: Bus) -> None:
+    """Its claim is lost while its handler runs: that goes on, nobody else begins, it ends once."""
+    seen: list[str] = []
+    go_on = asyncio.Event()
+
+    async def handle(delivered: Delivered[SourceSubmitted]) -> None:
+        seen.append(delivered.message.source_id)
+        if delivered.message == JOB:
+            await go_on.wait()
+
+    work(
+        bus,
+        subjects.SOURCES,
+        subjects.SOURCES_SUBMITTED,
+        SourceSubmitted,
+        handle,
+        durable="test",
+        slots=2,
+    )
+    await bus.start()
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+
+    async def begun() -> bool:
+        return seen == ["src_1"]
+
+    await eventually(begun)
+    number = (await bus.jetstream.stream_info("SOURCES")).state.last_seq
+    # As the server does it to itself when ACK_WAIT is over.
+    await bus.client.publish(f"$JS.ACK.SOURCES.test.1.{number}.1.0.0", b"-NAK")
+
+    async def delivered_again() -> bool:
+        info = await bus.jetstream.consumer_info("SOURCES", "test")
+        return bool(info.num_redelivered)
+
+    await eventually(delivered_again)
+    for other in ("src_2", "src_3"):
+        await bus.send(
+            subjects.SOURCES_SUBMITTED, SourceSubmitted(agent_id="a", source_id=other), other
+        )
+
+    async def both() -> bool:
+        return seen == ["src_1", "src_2", "src_3"]
+
+    await eventually(both)
+    go_on.set()
+    await emptied(bus)
+    assert seen == ["src_1", "src_2", "src_3"]
+
+
+async def test_a_handler_that_gives_up(bus: Bus) -> None:
+    """It is not tried again."""
+    worker = Worker(GiveUp("of no use"))
+    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await worker.start(bus, max_attempts=5)
+    await emptied(bus)
+    assert worker.given_up == [Delivered(JOB, 1)]
+    assert b"src_1" in (await dead_letter(bus) or b"")

@@ -100,7 +100,13 @@ async def test_a_deletion_without_the_index_is_a_job(worker: Worker) -> None:
     worker.embedder.go_on.set()
     await worker.ingestion.ingest(Delivered(job, 1))
     cut_off = Sources(
-        worker.store, AbsentIndex(), worker.files, worker.pages, worker.bus, most_pages=1
+        worker.store,
+        AbsentIndex(),
+        worker.files,
+        worker.pages,
+        worker.bus,
+        most_pages=1,
+        most_waiting=10,
     )
     with pytest.raises(ConnectionError):
         await cut_off.delete(DeleteSource(agent_id="a1", source_id=job.source_id))
@@ -118,7 +124,9 @@ async def test_fewer_chunks_than_the_attempt_before(worker: Worker) -> None:
         agent_id="a1", source_id=job.source_id, number=500, kind="text", title="", text="stale"
     )
     before = await worker.sources.get(GetSource(agent_id="a1", source_id=job.source_id))
-    assert await worker.store.begin(before, "cut otherwise", 501, 500)
+    taken = await worker.store.take(before, "an attempt before")
+    assert taken is not None
+    assert await worker.store.begin(taken, "cut otherwise", 501, 500)
     await worker.index.put([stale], [[1.0, 0.0]])
     worker.embedder.go_on.set()
     await worker.ingestion.ingest(Delivered(job, 2))

@@ -40,6 +40,7 @@ async def without_nats(worker: Worker, agent_id: str) -> str:
         worker.pages,
         DeafBus(),  # type: ignore[arg-type]  # it only sends
         most_pages=1,
+        most_waiting=10,
     )
     with pytest.raises(ServiceUnavailable):
         await cut_off.create(source)
@@ -86,7 +87,7 @@ async def test_a_deletion_that_was_cut_off_is_finished(worker: Worker) -> None:
 
 async def test_files_without_a_source_are_removed(worker: Worker, bus: Bus) -> None:
     """Their edge died, or rag was away; files of sources stay, those of old versions too."""
-    files = await open_files(bus.jetstream, 1)
+    files = await open_files(bus, 1)
     source = msgspec.structs.replace(file_of_rows(3), agent_id="a1")
     await store_file(bus, source)
     await worker.sources.create(source)
@@ -101,7 +102,7 @@ async def test_files_without_a_source_are_removed(worker: Worker, bus: Bus) -> N
 
 async def test_pieces_of_an_upload_that_was_cut_off_are_removed(worker: Worker, bus: Bus) -> None:
     """An edge was killed in the middle of storing a file; one that is whole stays whole."""
-    files = await open_files(bus.jetstream, 1)
+    files = await open_files(bus, 1)
     source = msgspec.structs.replace(file_of_rows(3), agent_id="a1")
     await store_file(bus, source)
     await worker.sources.create(source)

@@ -29,7 +29,7 @@ from services.rag.crawl.fetch import PRIVATE
 from services.rag.crawl.pages import Pages
 from services.rag.crawl.state import Gone, SiteStates
 from tests.fakes import website
-from tests.fakes.website import Answer, Website, page, redirect, running_website, text
+from tests.fakes.website import HTML, Answer, Website, page, redirect, running_website, text
 from tests.rag import documents, sites
 from tests.rag.service import Rag, agent_deleted
 from tests.rag.sites import source
@@ -447,3 +447,58 @@ async def test_a_crawl_that_was_taken_over_stops(
     found = (await shown(rag, created)).pages
     assert found is not None
     assert found.fetched == 7
+
+
+BAD = ("http://xn--/", "http://xn--a/", "http://xn--ls8h.la/", "http://[::1%25x]/", "http://a..b/")
+"""Names that can't be decoded, or looked up."""
+
+
+async def test_bad_names_and_headers_ruin_nothing(rag: Rag, site: Website) -> None:
+    """In robots.txt, sitemaps, links, canonical, base, redirects; odd headers, twice; bad bytes."""
+    named = "".join(f"Sitemap: {bad}\nHost: {bad}\n" for bad in BAD)
+    listed = "".join(f"<url><loc>{bad}</loc></url>" for bad in BAD)
+    heads = [f'<link rel="canonical" href="{bad}"><base href="{bad}">' for bad in BAD]
+    odd = {
+        "etag": '"\u00e9"',
+        "last-modified": "\u00e9t\u00e9",
+        "content-type": 'text/html; charset=utf-8; a="' + ";" * 20_000,
+        "set-cookie": "a=b",
+        "set-cookie2": "a;" * 20_000,
+        "x-robots-tag": ",:" * 5_000,
+    }
+    odd_page = page("Odd", "A page whose headers are odd, and which is read even so.")
+    site.pages |= {
+        "/robots.txt": text(f"User-agent: *\nAllow: /\n{named}Sitemap: {site.url('/map.xml')}\n"),
+        "/map.xml": Answer(f"<urlset>{listed}</urlset>".encode(), kind="application/xml"),
+        "/": page("Home", "All about lamps.", *BAD, "/to/0", "/to/1", "/to/2", "/n/0", "/n/1",
+                  "/odd", "/nul", "/good"),
+        **{f"/to/{at}": redirect(bad) for at, bad in enumerate(BAD[:3])},
+        **{f"/n/{at}": page(f"Page {at}", f"Lamp of the kind {at}.", head=head)
+           for at, head in enumerate(heads[:2])},
+        "/odd": replace(odd_page, headers={**odd, "content-type": HTML}),
+        "/nul": Answer(b"<html><body><p>Lamps \0 with a dot in between.</p></body></html>"),
+        "/good": replace(odd_page, body=b"<p>A good page.</p>", headers=odd),
+    }  # fmt: skip
+    asked = source(site.url("/"), max_pages=50)
+    found = await ready(rag, asked)
+    assert found.pages is not None
+    reasons = {one.url.removeprefix(site.base): one.reason for one in found.pages.reasons}
+    assert set(reasons) <= {"/to/0", "/to/1", "/to/2", "/good"}
+    assert found.pages.fetched >= 5
+    again = UpdateSource(agent_id="a1", source_id=asked.source_id)
+    await rag.bus.call(UPDATE_SOURCE, again)
+
+    async def read_again() -> bool:
+        now = await shown(rag, asked)
+        return now.status == "ready" and now.version == 2
+
+    await eventually(read_again)
+    assert (await shown(rag, asked)).pages == found.pages
+
+
+@pytest.mark.parametrize("url", [*BAD[:2], *BAD[3:], "http://a\\b/", "http://x:0/", "http://a\0b/"])
+async def test_a_bad_address_is_refused_by_name(rag: Rag, url: str) -> None:
+    """It is the client's error, and the field is named; a name that is only odd is tried."""
+    with pytest.raises(FaultError) as refused:
+        await rag.add(source(url), "a1")
+    assert (refused.value.fault.code, refused.value.fault.param) == ("invalid", "url")

@@ -19,6 +19,7 @@ from services.rag.ingest import Ingestion, Sizes
 from services.rag.parse.isolated import Limits
 from services.rag.sources import Sources
 from services.rag.store import SourceStore
+from services.rag.turns import Turns
 from tests.rag.test_sources import long_text
 
 BATCH = 2
@@ -54,6 +55,9 @@ class HaltingEmbedder:
         """It always works."""
 
 
+MOST_WAITING = 3
+
+
 class Worker:
     """What a rag process is made of, without its subscriptions."""
 
@@ -63,13 +67,15 @@ class Worker:
         self.pages = Pages(database)
         self.index = index
         self.files = files
-        self.sources = Sources(store, index, files, self.pages, bus, most_pages=1)
+        self.sources = Sources(
+            store, index, files, self.pages, bus, most_pages=1, most_waiting=MOST_WAITING
+        )
         websites = Websites(SiteStates(database), self.pages, bus)
         self.embedder = HaltingEmbedder()
         sizes = Sizes(chunk=200, overlap=0, batch=BATCH, most=1_000)
         contents = Contents(files, READING)
         self.ingestion = Ingestion(
-            store, self.sources, contents, websites, self.embedder, index, bus, sizes
+            store, self.sources, contents, websites, self.embedder, index, bus, sizes, Turns(4)
         )
 
     async def create(self, agent_id: str) -> SourceSubmitted:

@@ -92,7 +92,7 @@ async def test_nothing_of_deleted_agents_is_left(
         await eventually(lambda: nothing_waits(bus), timeout=120)
         await eventually(lambda: nothing_held(client), timeout=60)
         assert await named_in(database, ids) == {}
-        assert await (await open_files(bus.jetstream, 1)).older_than(timedelta(seconds=-60)) == []
+        assert await (await open_files(bus, 1)).older_than(timedelta(seconds=-60)) == []
     quiet = len(receiver.received)
     stack.stop()
     assert await chunks_of(stack.directory, ids) == 0

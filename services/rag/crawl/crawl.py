@@ -95,9 +95,13 @@ class Robots:
     async def _fetch(self, address: str) -> Rules | Skipped:
         try:
             found = await self._fetcher.get(address, delay=0.0, accept=any_answer)
+            agent = self._limits.agent
+            rules = await aside(len(found.body), rules_of, found.status, found.body, agent)
         except Skipped as skipped:
             return skipped
-        rules = await aside(len(found.body), rules_of, found.status, found.body, self._limits.agent)
+        except Exception:  # whatever stands in it
+            log.exception("crawl.robots_failed", url=address)
+            return Skipped(NO_ROBOTS)
         return rules or Skipped(NO_ROBOTS)
 
 

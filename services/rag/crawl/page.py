@@ -11,7 +11,7 @@ from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no s
 from services.rag.crawl.robots import words_of
 from services.rag.crawl.urls import normalised
 from services.rag.parse.plain import text_of
-from services.rag.parse.section import Unreadable
+from services.rag.parse.section import Unreadable, clean
 from services.rag.parse.web import tree_of
 
 MOST_TITLE = 200
@@ -22,6 +22,8 @@ _META_CHARSET = re.compile(rb"""(?:charset|encoding)\s*+=\s*+["']?\s*+([A-Za-z0-
 _SPACES = re.compile(r"\s+")
 _AS_BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252"}
 """Browsers read these labels as Windows' superset, so pages mean it."""
+_NOT_OF_PAGES = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "utf-7"}
+"""Python's own, which take the square of a text, or make of it what no text is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ def decoded_page(content: bytes, declared: str | None) -> str:
     named = _META_CHARSET.search(content[:_PRESCANNED])
     for label in (_mark(content), declared, named[1].decode() if named else None):
         try:
-            return content.decode(_encoding(label), "replace").lstrip("\ufeff")
+            return clean(content.decode(_encoding(label), "replace").lstrip("\ufeff"))
         except (LookupError, ValueError):  # there is no such encoding, or not of texts
             continue
     return text_of(content)
@@ -54,6 +56,8 @@ def _mark(content: bytes) -> str | None:
 def _encoding(label: str | None) -> str:
     """Return Python's name of an encoding. Raises LookupError when there is none."""
     name = codecs.lookup(label or "").name
+    if name in _NOT_OF_PAGES:
+        raise LookupError(name)
     return _AS_BROWSERS.get(name, name)
 
 

@@ -19,7 +19,7 @@ from services.rag.crawl.reader import Limits
 from services.rag.crawl.sitemap import read_sitemap
 from services.rag.parse.__main__ import NICENESS
 from services.rag.parse.document import read as read_document
-from services.rag.parse.section import Section, Unreadable
+from services.rag.parse.section import Section, Unreadable, cleaned
 from services.rag.parse.web import read_html
 
 TEXTS = (".txt", ".md", ".csv", ".json")
@@ -93,7 +93,7 @@ def _read(sections: list[Section], about: About, limits: Limits) -> Read:
     elif size > limits.characters:
         error = f"It has more than {limits.characters} characters of text."
     return Read(
-        sections=() if error else tuple(sections),
+        sections=() if error else tuple(map(cleaned, sections)),
         title=about.title,
         links=about.links,
         canonical=about.canonical,

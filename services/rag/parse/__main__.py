@@ -9,7 +9,7 @@ import msgspec
 
 from services.rag.parse.document import read
 from services.rag.parse.isolated import Limits, Read
-from services.rag.parse.section import Section, Unreadable
+from services.rag.parse.section import Section, Unreadable, cleaned
 
 NICENESS = 10
 """Answers go first."""
@@ -31,10 +31,10 @@ def _read(path: Path, suffix: str, limits: Limits) -> Read:
     room = limits.characters
     try:
         for section in read(path, suffix, most_pages=limits.pages, most_unpacked=limits.memory):
-            room -= len(section.text) + len(section.question) + len(section.answer)
+            room -= sum(map(len, (section.text, section.heading, section.question, section.answer)))
             if room < 0:
                 return Read(error=f"The document has more than {limits.characters} characters.")
-            sections.append(section)
+            sections.append(cleaned(section))
     except Unreadable as error:
         return Read(error=str(error))
     except MemoryError:

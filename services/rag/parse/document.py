@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from services.rag.parse.archive import mended
 from services.rag.parse.markdown import sections_of
 from services.rag.parse.pdf import read_pdf
 from services.rag.parse.plain import decoded, read_json, read_text
@@ -25,12 +26,12 @@ def read(path: Path, suffix: str, *, most_pages: int, most_unpacked: int) -> Ite
             return read_pdf(path, most_pages)
         case ".docx":
             _must_hold(path, "word/document.xml", "Word document (.docx)", most_unpacked)
-            return read_docx(path)
+            return read_docx(mended(path))
         case ".xlsx":
             _must_hold(path, "xl/workbook.xml", "spreadsheet (.xlsx)", most_unpacked)
-            return read_xlsx(path)
+            return read_xlsx(mended(path))
         case _:
-            return _read_text(_text(path), suffix)
+            return _read_text(decoded(path), suffix)
 
 
 def _read_text(text: str, suffix: str) -> Iterator[Section]:
@@ -45,13 +46,6 @@ def _read_text(text: str, suffix: str) -> Iterator[Section]:
             return sections_of(text)
         case _:
             return read_text(text)
-
-
-def _text(path: Path) -> str:
-    text = decoded(path)
-    if "\0" in text:
-        raise Unreadable("The file is not text, whatever its name says.")
-    return text
 
 
 def _must_be_pdf(path: Path) -> None:

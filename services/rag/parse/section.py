@@ -1,8 +1,10 @@
 """What every format is read into."""
 
+import re
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -20,6 +22,24 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 MOST_REASON = 300
 """Characters of a reason: some quote what is in a document."""
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What no transport of ours can carry: NUL, and halves of a character."""
+
+
+def clean(text: str) -> str:
+    """Return the text with U+FFFD for what can't be kept; one bad place spoils no document."""
+    return _NO_TEXT.sub("\ufffd", text)
+
+
+def cleaned(section: Section) -> Section:
+    """Return a section of clean text."""
+    return replace(
+        section,
+        text=clean(section.text),
+        heading=clean(section.heading),
+        question=clean(section.question),
+        answer=clean(section.answer),
+    )
 
 
 class Unreadable(Exception):

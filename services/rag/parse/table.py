@@ -4,7 +4,7 @@ import csv
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from typing import BinaryIO
 from zipfile import BadZipFile
 
 import openpyxl
@@ -13,7 +13,7 @@ from services.rag.parse.section import Section, Unreadable
 
 QUESTION_NAMES = frozenset({"question", "questions", "q", "tanong"})
 ANSWER_NAMES = frozenset({"answer", "answers", "a", "sagot"})
-SNIFFED = 8_192
+SNIFFED = 4_096
 """Characters from which a CSV file's delimiter is guessed."""
 DAMAGED = (BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError, zlib.error)
 """What openpyxl lets through, XML errors (SyntaxError) among them."""
@@ -33,18 +33,15 @@ def read_csv(text: str) -> Iterator[Section]:
         raise Unreadable(f"The CSV file can't be read: {error}.") from error
 
 
-def read_xlsx(path: Path) -> Iterator[Section]:
+def read_xlsx(file: BinaryIO) -> Iterator[Section]:
     """Yield the rows of all sheets; formulas with the values that were last computed."""
-    with path.open("rb") as file:
-        try:
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            for sheet in book.worksheets:
-                values = (
-                    [_shown(cell) for cell in row] for row in sheet.iter_rows(values_only=True)
-                )
-                yield from rows(values, heading=sheet.title)
-        except DAMAGED as error:
-            raise Unreadable("The spreadsheet is damaged.") from error
+    try:
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        for sheet in book.worksheets:
+            values = ([_shown(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
+            yield from rows(values, heading=sheet.title)
+    except DAMAGED as error:
+        raise Unreadable("The spreadsheet is damaged.") from error
 
 
 def rows(table: Iterable[Sequence[str]], heading: str = "") -> Iterator[Section]:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 from xml.parsers.expat import ExpatError
 from zipfile import BadZipFile
 
@@ -28,13 +28,12 @@ def read_html(text: str) -> Iterator[Section]:
     yield from sections_of(content or _everything(_without_code(text)))
 
 
-def read_docx(path: Path) -> Iterator[Section]:
+def read_docx(file: BinaryIO) -> Iterator[Section]:
     """Yield the sections of a Word document. Raises Unreadable."""
     try:
-        with path.open("rb") as file:
-            html = mammoth.convert_to_html(
-                file, convert_image=mammoth.images.img_element(lambda _: {"src": ""})
-            ).value
+        html = mammoth.convert_to_html(
+            file, convert_image=mammoth.images.img_element(lambda _: {"src": ""})
+        ).value
     except DAMAGED as error:
         raise Unreadable("The Word document is damaged.") from error
     yield from sections_of(_everything(html))

@@ -1,0 +1,259 @@
+"""No pattern and no function that reads a stranger's text takes the square of its length.
+
+Processor time is measured, in which a busy machine makes no difference, and the bound is twenty
+times what a linear one takes here; the square is beyond it.
+"""
+
+import ast
+import importlib
+import pkgutil
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import alonchat
+import libs
+import services
+from libs.contracts.chat import AgentProfile, ChatGrounded, ChatRequested, Exchange, Ground, Passage
+from libs.contracts.sources import Source
+from libs.egress.safe_url import UnsafeUrl, is_host, parse_target
+from libs.language.glossary import in_english
+from libs.language.greeting import without_greeting
+from libs.runtime.clock import now
+from services.llm.agent_settings import AgentSettings
+from services.llm.extractive import extract
+from services.llm.inert import inert
+from services.llm.prompt import build_prompt
+from services.llm.units import units_of
+from services.llm.words import asked_for, given, stems
+from services.rag.chunk import chunks_of, chunks_of_document
+from services.rag.crawl.kinds import content_type
+from services.rag.crawl.page import decoded_page
+from services.rag.crawl.robots import Rules, directives_of
+from services.rag.crawl.sitemap import read_sitemap
+from services.rag.crawl.urls import normalised
+from services.rag.follow_up import leans_on, with_context
+from services.rag.index.interface import Chunk, Hit
+from services.rag.parse.markdown import sections_of
+from services.rag.parse.plain import read_json, text_of
+from services.rag.parse.section import Section, Unreadable
+from services.rag.parse.table import read_csv
+from services.rag.rank import distinct, ranked
+from services.rag.suggest import suggest
+from services.rag.words import words_of_passage, words_of_question
+from tests.texts.strange import runs
+
+PATTERN_RUN = 6_000
+PATTERN_BOUND = 0.1
+"""Seconds of the processor; a linear pattern takes a few milliseconds, a quadratic one a second."""
+FUNCTION_RUN = 8_000
+FUNCTION_BOUND = 0.5
+METHODS = ("search", "match", "fullmatch", "sub", "findall", "finditer", "split")
+MAKES_PATTERNS = {"services/llm/words.py"}
+"""Modules with a function that compiles what their constants are."""
+
+ROOT = Path(services.__file__).parent.parent
+
+
+def modules() -> Iterator[ModuleType]:
+    """Import and yield every module of ours, except those that are programs."""
+    for package in (services, libs, alonchat):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # a library's own, of what it is to become
+                    yield importlib.import_module(found.name)
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the path of every module of ours, and what stands in it."""
+    for package in (services, libs, alonchat):
+        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text("utf-8"))
+
+
+def within(value: object) -> Iterator[re.Pattern[Any]]:
+    """Yield the patterns that a constant is or holds."""
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, dict):
+        yield from within(tuple(value.values()))
+    elif isinstance(value, tuple | list | set | frozenset):
+        for one in value:
+            yield from within(one)
+
+
+@cache
+def parsed() -> tuple[tuple[str, ast.Module], ...]:
+    """Return the trees, which take a second to make."""
+    return tuple(trees())
+
+
+@cache
+def patterns() -> dict[str, tuple[re.Pattern[Any], frozenset[str]]]:
+    """Return every compiled pattern of ours by its place, and the methods it is used by."""
+    used: dict[str, set[str]] = {}
+    for _, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in METHODS:
+                name = node.value.id if isinstance(node.value, ast.Name) else ""
+                used.setdefault(name, set()).add(node.attr)
+    return {
+        f"{module.__name__}.{name} {number}": (pattern, frozenset(used.get(name, {"search"})))
+        for module in modules()
+        for name, value in vars(module).items()
+        for number, pattern in enumerate(within(value))
+    }
+
+
+def use(pattern: re.Pattern[Any], method: str, text: Any) -> None:
+    """Do with a text what the code does."""
+    match method:
+        case "sub":
+            pattern.sub(text[:0], text)
+        case "finditer":
+            list(pattern.finditer(text))
+        case _:
+            getattr(pattern, method)(text)
+
+
+def took(work: Callable[[], Any]) -> float:
+    """Return the seconds of the processor that something takes."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def test_every_pattern_is_a_constant() -> None:
+    """One that stands within a function is not measured below."""
+    inline = [
+        f"{path}:{node.lineno}"
+        for path, tree in parsed()
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and path not in MAKES_PATTERNS
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "re"
+        and node.func.attr in (*METHODS, "compile")
+    ]
+    assert inline == []
+    assert len(patterns()) >= 45
+
+
+def test_every_pattern_is_linear() -> None:
+    """As it is used, over long runs of everything."""
+    slow = []
+    for name, text in runs(PATTERN_RUN):
+        for place, (pattern, methods) in patterns().items():
+            given_text = text if isinstance(pattern.pattern, str) else text.encode()
+            for method in methods:
+                seconds = took(lambda p=pattern, m=method, t=given_text: use(p, m, t))  # type: ignore[misc]
+                if seconds > PATTERN_BOUND:
+                    slow.append(f"{place}.{method}: {seconds:.2f} s for {name}")
+        assert slow == []
+
+
+AGENT = AgentSettings(threshold=0.1, no_answer="No.", verbatim=False, max_tokens=100)
+
+
+def grounded(question: str, text: str, *, answer: str = "", said: str = "") -> ChatGrounded:
+    """Return a question with one passage, and what was said before."""
+    passage = Passage(
+        source_id="s", type="qa", title=text[:200], relevance=0.9, text=text,
+        question=question if answer else "", answer=answer, heading=text[:500],
+    )  # fmt: skip
+    request = ChatRequested(
+        message_id="m", conversation_id="c", account_id="acc", model="x", credits=1, edge="e",
+        agent=AgentProfile(id="a", name=text[:100], instructions=text), question=question,
+        history=(Exchange(question=said or "Hi", answer=said or "Hello"),) * 10,
+        requested_at=now(),
+    )  # fmt: skip
+    return ChatGrounded(request=request, passages=(passage,) * 6, confidence=0.9)
+
+
+def source(text: str) -> Source:
+    """Return a source of this text."""
+    return Source(
+        id="s", agent_id="a", kind="text", title="t", status="queued", chunks=0,
+        created_at=now(), updated_at=now(), text=text,
+    )  # fmt: skip
+
+
+def answered(text: str) -> None:
+    """Rank and compare the passages that have this text, and suggest a question."""
+    chunk = Chunk(agent_id="a", source_id="s", number=0, kind="qa", title="", text=text,
+                  question=text[:200], answer=text)  # fmt: skip
+    found = ranked([Hit(chunk, 0.5)] * 24, words_of_question(text))
+    distinct(found, 6)
+    exchange = Exchange(question=text, answer=text)
+    asked = Ground(agent_id="a", question=text, history=(exchange,) * 10, suggestions=3)
+    suggest(asked, found, lambda _: 0.1)
+
+
+def readable(read: Callable[[], Iterable[Any]]) -> None:
+    """Read all of a document, or find out that it can't be read."""
+    try:
+        list(read())
+    except (Unreadable, UnsafeUrl, UnicodeError):
+        return
+
+
+FUNCTIONS: dict[str, Callable[[str], Any]] = {
+    "words of a question": words_of_question,
+    "words of a passage": words_of_passage,
+    "leans on": lambda text: leans_on(text, 10**6),
+    "with context": lambda text: with_context(text, (Exchange(question=text, answer=text),)),
+    "greeting": without_greeting,
+    "in English": in_english,
+    "ranked, distinct, suggested": answered,
+    "inert": inert,
+    "prompt": lambda text: build_prompt(grounded(text, text, said=text), 20_000, AGENT),
+    "quoted": lambda text: extract(grounded(text, text[:2_000]), AGENT),
+    "quoted answer": lambda text: extract(grounded(text, text, answer=text), AGENT),
+    "units": units_of,
+    "stems": stems,
+    "asked for, given": lambda text: given(text, asked_for(f"how much when where {text}")),
+    "chunks of a text": lambda text: chunks_of(source(text), size=400, overlap=50),
+    "chunks of a document": lambda text: chunks_of_document(
+        source(""), [Section(text=text, heading=text[:300])], size=400, overlap=50
+    ),
+    "content type": content_type,
+    "robots.txt": lambda text: Rules(text, "Bot").allow(f"http://a/{normalised('/') or 'x'}"),
+    "robots header": lambda text: directives_of([text], "Bot"),
+    "robots rules": lambda text: Rules(f"User-agent: *\nDisallow: /{text}", "Bot").allow(
+        "http://a.example/" + "a" * 1_900
+    ),
+    "address": lambda text: normalised(text, "http://a.example/b"),
+    "host": is_host,
+    "target": lambda text: readable(
+        lambda: [parse_target(f"http://{text}"[:2_000], schemes=["http"])]
+    ),
+    "page": lambda text: readable(lambda: [decoded_page(text.encode(), None)]),
+    "file": lambda text: readable(lambda: [text_of(text.encode("utf-16-le"))]),
+    "JSON": lambda text: readable(lambda: read_json(text)),
+    "CSV": lambda text: readable(lambda: read_csv(text)),
+    "Markdown": lambda text: readable(lambda: sections_of(text)),
+    "sitemap": lambda text: readable(lambda: read_sitemap(text.encode(), "http://a.example/", 100)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_linear(name: str) -> None:
+    """Over long runs of everything, as long as a question may be."""
+    FUNCTIONS[name]("What is in a name?")  # what is loaded once is not measured
+    slow = []
+    for described, text in runs(FUNCTION_RUN, before=("",)):
+        seconds = took(lambda t=text: FUNCTIONS[name](t))  # type: ignore[misc]
+        if seconds > FUNCTION_BOUND:
+            slow.append(f"{seconds:.2f} s for {described}")
+    assert slow == []
