@@ -136,6 +136,7 @@ async def _http(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_timeout,
         timeout_graceful_shutdown=int(settings.drain_timeout),
     )
     server = _Server(config)
