@@ -6,6 +6,7 @@ a client offers another one.
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 STAND_IN = b"TRACE"
@@ -13,7 +14,6 @@ STAND_IN = b"TRACE"
 REQUEST_LINE = re.compile(
     rb"([!#-'*+.^_`|~0-9A-Za-z-]{1,40}) ((?:/|https?://)[!-~]*) HTTP/1\.([01])\r\n"
 )
-HOST = re.compile(rb"\nhost:", re.IGNORECASE)
 # A server may ignore the offer to go on in another protocol (RFC 9110, 7.8); this one does.
 UPGRADE = re.compile(rb"\nupgrade:[^\r\n]*\r", re.IGNORECASE)
 BARE_END = re.compile(rb"\n\r?\n")
@@ -38,8 +38,7 @@ class HeadBounds:
     headers: int
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """What the parser gets, and the method that the client named."""
 
     data: bytes
@@ -79,13 +78,16 @@ def read(head: bytes, bounds: HeadBounds) -> Head:
     line = REQUEST_LINE.match(head)
     if line is None:
         raise not_http("the first line is METHOD /path HTTP/1.1")
-    hosts = len(HOST.findall(head))
+    lower = head.lower()
+    hosts = lower.count(b"\nhost:")
     if hosts > 1 or (not hosts and line[3] == b"1"):
         raise not_http("it has to have one Host header")
     method = line[1]
     if method not in METHODS:
         head = STAND_IN + head[len(method) :]
-    return Head(UPGRADE.sub(b"", head), method.decode())
+    if b"\nupgrade:" in lower:
+        head = UPGRADE.sub(b"", head)
+    return Head(head, method.decode())
 
 
 def _line_too_long(bounds: HeadBounds) -> Refused:

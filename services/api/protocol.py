@@ -34,6 +34,8 @@ PIECE = 64 * 1024
 """Most bytes of a chunked body that are parsed at once."""
 FORWARDED = 512
 """Most bytes of an X-Forwarded-For that are read, from its end, which the proxies wrote."""
+UNREAD = 0.1
+"""Seconds in which what has come already is read, before a client is called late."""
 LATE = Refused(408, "request_timeout", "The request did not arrive in time.")
 
 
@@ -357,7 +359,11 @@ class BoundedProtocol(HttpToolsProtocol):
     # Time
 
     def _expect(self, late: Callable[[], object]) -> None:
-        self._late = self.loop.call_later(self.bounds.patience, late)
+        self._late = self.loop.call_later(self.bounds.patience, self._look_again, late)
+
+    def _look_again(self, late: Callable[[], object]) -> None:
+        """Read what has come meanwhile first: it may be this process that is late."""
+        self._late = self.loop.call_later(UNREAD, late)
 
     def _arrived(self) -> None:
         if self._late is not None:

@@ -29,6 +29,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
             LOG_LEVEL="debug",
             REQUEST_TIMEOUT="3",
             VISITOR_REQUESTS_PER_MINUTE="1000",
+            REFUSALS_AT_ONCE="100000",
         ) as stack,
     ):
         yield stack
