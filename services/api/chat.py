@@ -1,6 +1,6 @@
 """POST /v1/agents/{agent_id}/chat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
@@ -63,10 +63,13 @@ class Sending:
         """Let a message in. Raises what its steps raise."""
         question = check(body, self.settings)
         agent = await find_agent(self.directory, caller, agent_id)
-        self.admission.admit(caller.account.id)
-        if key is None:
-            return await self.acceptance.accept(caller, agent, question)
-        return await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
+        sent: Accepted | Repeated
+        with self.admission.admit(caller.account.id) as place:
+            if key is None:
+                sent = await self.acceptance.accept(caller, agent, question)
+            else:
+                sent = await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
+        return replace(sent, place=place)
 
 
 @post(

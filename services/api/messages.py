@@ -49,12 +49,11 @@ async def resume_stream(
     question, _ = await own_question(request.user, conversations, message_id)
     if last_event_id == END:
         return Response(None, status_code=204)
-    account_id = request.user.account.id
-    admission.check(account_id)
+    place = admission.open(request.user.account.id)
     outcome = await conversations.outcome(message_id)
     turn = Turn(message_id, question.conversation_id, request.user.visitor_token)
     request_id = request.scope["state"].get("request_id")
-    events = relay.resume(account_id, turn, outcome, last_event_id, request_id)
+    events = relay.resume(turn, outcome, last_event_id, request_id, place)
     return sse.response(events, turn.headers)
 
 
