@@ -33,6 +33,7 @@ from libs.contracts.events import ConversationStarted, MessageFailed, MessageRec
 from libs.runtime.clock import now
 from libs.runtime.ids import is_id, new_id, new_secret
 from libs.runtime.mongo import MongoUnavailable
+from services.api.admission import Place
 from services.api.auth import Caller, visitor_hash
 from services.api.errors import InsufficientCredits, NotFound, also_answering
 from services.api.grounding import Grounding
@@ -83,12 +84,13 @@ class Turn:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A message that will be answered, and where its frames arrive."""
+    """A message that will be answered, where its frames arrive, and the place it takes."""
 
     turn: Turn
     request: ChatRequested
     inbox: Inbox
     cancel_on_disconnect: bool
+    place: Place | None = None
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ async def _application(
     await replies.start()
     admission = Admission(
         bus,
-        replies,
+        replies.line,
         open_answers=settings.max_open_answers,
         open_answers_each=settings.answers_per_account,
         waiting=settings.max_waiting_questions,

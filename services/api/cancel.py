@@ -39,7 +39,7 @@ class Cancelling:
     async def cancel(self, question: Message, message_id: str, account_id: str) -> Message:
         """Cancel the answer to a question; return it as it is stored, however it had ended."""
         answer = Answer()
-        async with self._replies.overhear(message_id, account_id) as inbox:
+        async with self._replies.overhear(message_id) as inbox:
             await self._tell(message_id)
             try:
                 async with asyncio.timeout(WORKER_PATIENCE):

@@ -1,6 +1,6 @@
 """POST /v1/agents/{agent_id}/chat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
@@ -79,18 +79,19 @@ class Sending:
         """Let a message in, or find it if it was sent before. Raises what its steps raise."""
         question = check(body, self.settings)
         agent = await find_agent(self.directory, caller, agent_id)
+        sent: Accepted | Repeated
         if body.stream and last_event_id:
-            self.admission.check(caller.account.id)
             again = await self.reconnecting.find(caller, agent, question, last_event_id)
             if again is not None:
-                return again
-        self.admission.admit(caller.account.id)
-        if key is None:
-            return await self.acceptance.accept(caller, agent, question)
-        sent = await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
+                return replace(again, place=self.admission.open(caller.account.id))
+        with self.admission.admit(caller.account.id) as place:
+            if key is None:
+                sent = await self.acceptance.accept(caller, agent, question)
+            else:
+                sent = await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
         if isinstance(sent, Repeated) and body.stream and last_event_id:
             refuse_ended(sent, last_event_id)
-        return sent
+        return replace(sent, place=place)
 
 
 @post(

@@ -291,12 +291,16 @@ def also_answering(headers: Mapping[str, str]) -> Iterator[None]:
     """Answer an error of the block with these headers as well."""
     try:
         yield
+    except ApiError as error:
+        error.headers |= headers
+        raise
     except Exception as error:
-        api_error = to_api_error(error)
-        api_error.headers |= headers
-        if api_error is error:
-            raise
-        raise api_error from error
+        raise _with_headers(to_api_error(error), headers) from error
+
+
+def _with_headers(error: ApiError, headers: Mapping[str, str]) -> ApiError:
+    error.headers |= headers
+    return error
 
 
 def detail(error: ApiError, request_id: str | None) -> ErrorDetail:

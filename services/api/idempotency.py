@@ -24,6 +24,7 @@ import msgspec
 from libs.contracts.events import MessageFailed, Outcome
 from libs.runtime.clock import now
 from services.api.accept import Acceptance, Accepted, Question, Turn, new_turn
+from services.api.admission import Place
 from services.api.auth import Caller
 from services.api.errors import InProgress, InvalidRequest, KeyReused, also_answering
 from services.api.store.agents import Agent
@@ -45,9 +46,9 @@ DIFFERENT_DIGITS = 6
 class Repeated:
     """A message that was sent before; `outcome` is how it ended, None while it has not."""
 
-    account_id: str
     turn: Turn
     outcome: Outcome | None
+    place: Place | None = None
 
 
 class Idempotency:
@@ -82,7 +83,7 @@ class Idempotency:
                 if ours is None and known.body != fresh.body:
                     raise KeyReused
                 if ours is None and (outcome or (known.accepted and wait)):
-                    return Repeated(caller.account.id, _turn(caller, known, key), outcome)
+                    return Repeated(_turn(caller, known, key), outcome)
             if not wait:
                 accepted = known is not None and known.accepted
                 with also_answering(

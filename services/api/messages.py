@@ -59,12 +59,11 @@ async def resume_stream(
     last_event_id = last_event_id or last_event_id_in_query
     if last_event_id and event_ids.is_end(message_id, last_event_id):
         return Response(None, status_code=204)
-    account_id = request.user.account.id
-    admission.check(account_id)
+    place = admission.open(request.user.account.id)
     outcome = await conversations.outcome(message_id)
     turn = Turn(message_id, question.conversation_id, request.user.visitor_token)
     request_id = request.scope["state"].get("request_id")
-    events = relay.resume(account_id, turn, outcome, last_event_id, request_id)
+    events = relay.resume(turn, outcome, last_event_id, request_id, place)
     return sse.response(events, turn.headers)
 
 

@@ -43,7 +43,7 @@ class Reconnecting:
         if isinstance(outcome, MessageFailed) and event_ids.is_end(message_id, last_event_id):
             return None  # it was not answered and cost nothing: a retry asks again
         turn = Turn(message_id, asked.conversation_id, caller.visitor_token)
-        found = Repeated(caller.account.id, turn, outcome)
+        found = Repeated(turn, outcome)
         refuse_ended(found, last_event_id)
         return found
 

@@ -11,6 +11,7 @@ from libs.contracts.chat import SourceUsed
 from libs.contracts.events import MessageSent, Outcome
 from services.api import event_ids, sse
 from services.api.accept import Acceptance, Accepted, Turn
+from services.api.admission import Place
 from services.api.answer import (
     Answer,
     ClientEvent,
@@ -84,23 +85,23 @@ class Relay:
             case Accepted():
                 return self._follow(sent)
             case Repeated():
-                account_id, message_id = sent.account_id, sent.turn.message_id
-                return self._resumed(account_id, message_id, sent.outcome, last_event_id)
+                message_id = sent.turn.message_id
+                return self._resumed(message_id, sent.outcome, last_event_id, sent.place)
 
     def resume(
         self,
-        account_id: str,
         turn: Turn,
         outcome: Outcome | None,
         last_event_id: str | None,
         request_id: str | None,
+        place: Place,
     ) -> AsyncGenerator[bytes, None]:
         """Yield what a client has not seen of an answer, from whichever api process it came.
 
         `outcome` is how it ended, if it has. The stream just ends when the answer does not come in
         time: whoever took the message gives it an outcome.
         """
-        following = self._resumed(account_id, turn.message_id, outcome, last_event_id)
+        following = self._resumed(turn.message_id, outcome, last_event_id, place)
         return self._encoded(following, turn, request_id)
 
     def _encoded(
@@ -136,16 +137,16 @@ class Relay:
 
     async def _resumed(
         self,
-        account_id: str,
         message_id: str,
         outcome: Outcome | None,
         last_event_id: str | None,
+        _place: Place | None,  # kept for as long as this runs
     ) -> AsyncGenerator[list[ClientEvent], None]:
         answer = Answer()
         if outcome is not None and last_event_id is None:
             yield answer.take(outcome)
             return
-        async with self._replies.overhear(message_id, account_id) as inbox:
+        async with self._replies.overhear(message_id) as inbox:
             past = await self._replies.catch_up(message_id, answer)
             if outcome is not None:
                 past += answer.take(outcome)

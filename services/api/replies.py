@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -25,7 +25,7 @@ from libs.contracts.replies import AnyReply
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import MongoUnavailable
 from services.api.answer import Answer, ClientEvent, MissedFrames
-from services.api.shares import Line, Shares
+from services.api.shares import Line
 from services.api.store.conversations import Conversations
 
 log = structlog.get_logger()
@@ -35,13 +35,9 @@ LOOK_INTERVAL = 1.0
 
 
 class Inbox:
-    """The replies to one message that nobody has looked at yet. It has one of its account's places.
+    """The replies to one message that nobody has looked at yet."""
 
-    Both live exactly as long as whoever reads it.
-    """
-
-    def __init__(self, open_answers: Shares["Inbox"], account_id: str) -> None:
-        self._place = open_answers.take(account_id, self)
+    def __init__(self) -> None:
         # None: nothing came for a while. An inbox holds one answer, which bounds what is in it.
         self._replies: asyncio.Queue[AnyReply | None] = asyncio.Queue()
 
@@ -83,15 +79,8 @@ class Replies:
         self._timeout = timeout
         # An inbox lives as long as whoever reads it, however that ends.
         self._open: WeakValueDictionary[str, Inbox] = WeakValueDictionary()
-        self._overheard: WeakSet[Inbox] = WeakSet()
-        self.shares: Shares[Inbox] = Shares()
         self.line = Line(subjects.CHAT.max_age)
         self._decoder: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)
-
-    @property
-    def open_answers(self) -> int:
-        """How many answers somebody is waiting for."""
-        return len(self._open) + len(self._overheard)
 
     async def start(self) -> None:
         """Begin to receive replies."""
@@ -106,15 +95,14 @@ class Replies:
 
     def expect(self, message_id: str, account_id: str) -> Inbox:
         """Collect the replies to a message from now on; call it before publishing the request."""
-        inbox = self._open[message_id] = Inbox(self.shares, account_id)
+        inbox = self._open[message_id] = Inbox()
         self.line.add(message_id, account_id)
         return inbox
 
     @asynccontextmanager
-    async def overhear(self, message_id: str, account_id: str) -> AsyncIterator[Inbox]:
+    async def overhear(self, message_id: str) -> AsyncIterator[Inbox]:
         """Collect the replies to a message whichever api process took it; then catch up()."""
-        inbox = Inbox(self.shares, account_id)
-        self._overheard.add(inbox)
+        inbox = Inbox()
 
         async def receive(message: Msg) -> None:
             inbox.put(self._decoder.decode(message.data))

@@ -35,11 +35,6 @@ class ApiSettings(Settings):
     min_body_rate: float = Field(
         1_000.0, ge=0, description="Bytes a second of a body below which the request is a 408"
     )
-    keep_alive_timeout: int = Field(
-        75,
-        ge=1,
-        description="Seconds that an idle connection is kept, more than a proxy in front keeps it",
-    )
     max_connections_per_address: int = Field(
         1_000,
         ge=1,

@@ -17,6 +17,12 @@ class Shares(Generic[Holder]):
 
     def __init__(self) -> None:
         self._of_account: WeakValueDictionary[str, Share[Holder]] = WeakValueDictionary()
+        self._all: WeakSet[Holder] = WeakSet()
+
+    @property
+    def total(self) -> int:
+        """How many places all accounts have together."""
+        return len(self._all)
 
     def taken(self, account_id: str) -> int:
         """Return how many places an account has."""
@@ -29,6 +35,7 @@ class Shares(Generic[Holder]):
         if share is None:
             share = self._of_account[account_id] = Share()
         share.add(holder)
+        self._all.add(holder)
         return share
 
 
