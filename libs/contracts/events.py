@@ -58,9 +58,7 @@ class MessageSent(Event, frozen=True, kw_only=True, tag="message.sent.v1"):
     answered: str = ""
 
 
-class MessageFailed(
-    Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.failed.v1"
-):
+class MessageFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.failed.v1"):
     """An accepted message will not be answered; it costs nothing. `edge` as in MessageSent.
 
     `text` is what there was of the answer, and shown to the client. `retry_after`: seconds to wait,
