@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from alonchat import env_file, machine
+from alonchat import env_file, machine, model_server
 from alonchat.connection import connected
 from alonchat.errors import OperatorError
 from alonchat.finding import Finding
@@ -53,12 +53,20 @@ async def _services(settings: Settings, names: Sequence[str]) -> list[Finding]:
             sentence = "NATS answers without JetStream: start nats-server with `-js`."
             return [Finding(name="nats", ok=False, sentence=sentence)]
         nats = Finding(name="nats", ok=True, sentence="NATS answers, JetStream is on.")
-        probed = await asyncio.gather(*(_service(bus, name) for name in names))
+        probing = asyncio.gather(*(_service(bus, name) for name in names))
+        probed, model = await asyncio.gather(probing, _model(bus, names))
+        found = [finding for findings in probed for finding in findings]
         return [
             nats,
-            *(finding for findings in probed for finding in findings),
+            *(one for one in found if not (model and one.name == model_server.PROBED)),
+            *model,
             *_dead_letters(dead_letters),
         ]
+
+
+async def _model(bus: Bus, names: Sequence[str]) -> list[Finding]:
+    """Ask the model server; not for what one service says of itself, which health checks do."""
+    return await model_server.examine(bus) if len(names) > 1 else []
 
 
 async def _service(bus: Bus, name: str) -> list[Finding]:

@@ -26,6 +26,8 @@ from libs.runtime.serve import SERVICES
 
 READY_TIMEOUT = 90.0
 """Seconds that the services get to become ready."""
+MODEL_SERVER = "llm/llm"
+"""The check that a stack may start without."""
 START_ATTEMPTS = 3
 """Deaths of one service while the stack starts, after which it will not start at all."""
 STOP_GRACE = 5.0
@@ -88,7 +90,7 @@ async def _started(
     with_demo: bool,
 ) -> None:
     """Wait until all is ready, see to the demo, say how to use it."""
-    await _ready(supervisor, settings)
+    await _ready(supervisor, settings, progress)
     listening = f"\nAlonChat listens on {settings.url} (API reference: {settings.url}/docs)\n"
     if not with_demo:
         progress.done({"url": settings.url}, f"{listening}Ctrl-C stops everything.\n")
@@ -101,30 +103,36 @@ async def _started(
     )
 
 
-async def _ready(supervisor: Supervisor, settings: StackSettings) -> None:
+async def _ready(supervisor: Supervisor, settings: StackSettings, progress: Progress) -> None:
+    """Wait for everything but the model server, without which all but its answers works."""
     deadline = time.monotonic() + READY_TIMEOUT
     async with httpx.AsyncClient(base_url=settings.url, timeout=5.0, trust_env=False) as client:
         while missing := await _missing(client):
+            if set(missing) == {MODEL_SERVER}:
+                progress.say(
+                    f"  WARNING  {missing[MODEL_SERVER]}. Agents without a model answer; "
+                    "for all others start it, or correct LLM_BASE_URL: `alonchat doctor` says why."
+                )
+                return
             for name, deaths in supervisor.deaths.items():
                 if deaths >= START_ATTEMPTS:
                     raise OperatorError(f"{name} does not start: see what it says above.")
             if time.monotonic() > deadline:
-                raise OperatorError(f"Not ready after {READY_TIMEOUT:.0f} s: {missing}.")
+                said = ", ".join(f"{name} ({detail})" for name, detail in missing.items())
+                raise OperatorError(f"Not ready after {READY_TIMEOUT:.0f} s: {said}.")
             await asyncio.sleep(0.1)
 
 
-async def _missing(client: httpx.AsyncClient) -> str:
-    """Return what is not ready yet, nothing when all is."""
+async def _missing(client: httpx.AsyncClient) -> dict[str, str]:
+    """Return what is not ready yet, and why; nothing when all is."""
     try:
         response = await client.get("/readyz")
         if response.status_code == 200:
-            return ""
+            return {}
         checks = response.json()["checks"]
-        return ", ".join(
-            f"{check['name']} ({check.get('detail', '')})" for check in checks if not check["ok"]
-        )
+        return {check["name"]: check.get("detail", "") for check in checks if not check["ok"]}
     except (httpx.HTTPError, ValueError, KeyError) as error:
-        return f"api ({error!r})"
+        return {"api": repr(error)}
 
 
 @asynccontextmanager

@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from libs.bus.answers import answer
 from libs.bus.bus import open_bus
+from libs.contracts.models import EXAMINE_MODEL
 from libs.runtime.health import answer_probes
 from services.llm.answering import Answering
+from services.llm.examine import Examiner
 from services.llm.handlers import register
 from services.llm.openai_model import open_model
 from services.llm.settings import LlmSettings
@@ -21,6 +24,7 @@ async def run() -> AsyncIterator[None]:
         open_bus(settings.nats_url, "llm", settings.nats_replicas) as bus,
     ):
         await register(bus, Answering(bus, model, settings), settings.llm_concurrency)
+        answer(bus, EXAMINE_MODEL, Examiner(settings).examined)
         answer_probes(bus, "llm", {"llm": model.ping} if model else {})
         await bus.start()
         yield

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from libs.contracts import accounts, billing, calls, chat, events, sources, webhooks
+from libs.contracts import accounts, billing, calls, chat, events, models, sources, webhooks
 from libs.contracts.message import Message
 
 AT = datetime(2026, 1, 23, 10, 0, 0, tzinfo=UTC)
@@ -116,6 +116,8 @@ SAMPLES: tuple[Message, ...] = (
     calls.Health(
         service="rag", dependencies=(calls.Dependency(name="mongo", ok=False, detail="down"),)
     ),
+    models.ExamineModel(model="gpt-5.2"),
+    models.ModelExamined(ok=False, sentence="Nothing listens."),
     REQUEST,
     chat.ChatGrounded(
         request=REQUEST, passages=(PASSAGE,), confidence=0.95, suggestions=("Where?",)
