@@ -4,6 +4,7 @@ Prints a sentence and ends with status 0, or ends with the sentence on what is w
 """
 
 import asyncio
+import logging
 import sys
 
 import structlog
@@ -27,7 +28,8 @@ async def tried() -> str:
 
 def main() -> None:
     """Print the sentence, or end with it."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(60))  # only sentences
+    # Only the sentence is said.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         print(asyncio.run(tried()))
     except (SettingsError, EmbeddingError) as error:
