@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from alonchat import env_file, machine, model_server
+from alonchat import embeddings, env_file, machine, model_server
 from alonchat.connection import connected
 from alonchat.errors import OperatorError
 from alonchat.finding import Finding
@@ -36,6 +36,7 @@ async def examine(service: str | None) -> list[Finding]:
     # From the ground up: the first failure is the one to look at.
     found += [await _mongo(settings)]
     found += await _services(settings, SERVICES)
+    found += await embeddings.findings()
     found += [await _edge()]
     return found
 
