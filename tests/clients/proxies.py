@@ -16,7 +16,7 @@ from tests.waiting import eventually
 
 PAGE = Path(__file__).parents[2] / "docs" / "proxies.md"
 HOST = "chat.example.com"
-IMPATIENCE = 1
+IMPATIENCE = 2
 """Seconds between two bytes that the impatient nginx waits."""
 
 MAIN = """

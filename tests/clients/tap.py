@@ -29,7 +29,7 @@ class Tap:
         """How often the client sent a message."""
         return self.asked.count(b"POST /v1/agents/")
 
-    async def until(self, condition: Callable[[Self], bool], timeout: float = 60.0) -> None:
+    async def until(self, condition: Callable[[Self], bool], timeout: float = 120.0) -> None:
         """Wait until what went through makes `condition(tap)` true; TimeoutError otherwise."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: condition(self))

@@ -113,7 +113,7 @@ async def test_a_failed_answer_is_asked_again(
     stack: Stack, http: httpx.AsyncClient, model: FakeOpenAI
 ) -> None:
     """Its end is no answer, and cost nothing."""
-    asker = await talker(stack, http, model, Script(status=400, failures=1))
+    asker = await talker(stack, http, model, Script(status=401, failures=1))
     failed = await asker.client.stream(asker.agent, "Hello?")
     assert failed.names[-1] == "error"
     again = await asker.client.request(
