@@ -17,6 +17,7 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 from stamina import retry_context
 
+from libs.bus import transport
 from libs.bus.errors import FaultError, ServiceUnavailable
 from libs.bus.pull import Pull
 from libs.bus.restore import Restore
@@ -257,7 +258,9 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         reconnected_cb=reconnected,
         graceful_timeout=GRACEFUL_TIMEOUT,
     )
+    transport.use()
     bus = Bus(broker, await broker.connect())
+    transport.keep_unsent(bus.client)
     try:
         await ensure_streams(bus.jetstream, replicas)
         bus.restore.add(lambda: create_missing(bus.jetstream, replicas))
