@@ -103,14 +103,21 @@ class Bus:
     async def close(self) -> None:
         """Take nothing more, let what is running finish, leave."""
         self.closing = True
-        await asyncio.gather(
+        for stopped in await asyncio.gather(
             *(subscriber.stop() for subscriber in self.broker.subscribers),
             *(pull.stop() for pull in self._pulls),
-        )
+            return_exceptions=True,
+        ):
+            if isinstance(stopped, Exception):  # such as a server that is away
+                log.info("bus.not_unsubscribed", error=repr(stopped))
         if self._working:
             _, unfinished = await asyncio.wait(self._working, timeout=GRACEFUL_TIMEOUT)
             await cancel(unfinished)
-        await self.broker.stop()
+        try:
+            await self.broker.stop()
+        except NatsError as error:  # it is away: there is nobody to take leave of
+            log.info("bus.left_without", error=repr(error))
+            await self.client.close()
 
     async def send(self, subject: str, message: Message, message_id: str) -> bool:
         """Put a message on a stream, durably. False when one with this id was there already.
