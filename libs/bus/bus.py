@@ -17,6 +17,7 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 from stamina import retry_context
 
+from libs.bus import transport
 from libs.bus.errors import BusError, FaultError, TooLarge, translated
 from libs.bus.pull import Pull
 from libs.bus.restore import PAUSE, Restore
@@ -106,14 +107,21 @@ class Bus:
     async def close(self) -> None:
         """Take nothing more, let what is running finish, leave."""
         self.closing = True
-        await asyncio.gather(
+        for stopped in await asyncio.gather(
             *(subscriber.stop() for subscriber in self.broker.subscribers),
             *(pull.stop() for pull in self._pulls),
-        )
+            return_exceptions=True,
+        ):
+            if isinstance(stopped, Exception):  # such as a server that is away
+                log.info("bus.not_unsubscribed", error=repr(stopped))
         if self._working:
             _, unfinished = await asyncio.wait(self._working, timeout=GRACEFUL_TIMEOUT)
             await cancel(unfinished)
-        await self.broker.stop()
+        try:
+            await self.broker.stop()
+        except NatsError as error:  # it is away: there is nobody to take leave of
+            log.info("bus.left_without", error=repr(error))
+            await self.client.close()
 
     def failed(self, error: Exception, service: str = "nats") -> BusError:
         """Return what to raise for a client's error; what it says is missing is created again."""
@@ -316,7 +324,9 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         error_cb=failed,
         graceful_timeout=GRACEFUL_TIMEOUT,
     )
+    transport.use()
     bus = Bus(broker, await broker.connect())
+    transport.keep_unsent(bus.client)
     try:
         _check_size(bus.client)
         await ensure_streams(bus.jetstream, replicas)

@@ -11,11 +11,13 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from alonchat import embedded
+from libs.bus.answers import answer
 from libs.bus.bus import Bus, open_bus
 from libs.bus.errors import ServiceUnavailable
 from libs.bus.files import BUCKET, open_files
 from libs.bus.work import Delivered, work
 from libs.contracts import subjects
+from libs.contracts.accounts import GET_ACCOUNT, AccountChanged, GetAccount
 from libs.contracts.sources import SourceSubmitted
 from libs.contracts.subjects import REPLIES, STREAMS
 from tests.stack import Killable
@@ -159,3 +161,22 @@ async def test_what_another_release_has_changed_is_left_alone(mortal: Killable) 
         await all_there(bus)
         info = await bus.jetstream.stream_info(subjects.DEAD.name)
         assert info.config.max_age == 777.0
+
+
+async def test_a_process_can_stop_while_the_server_is_away(mortal: Killable) -> None:
+    """Nothing can be handed over then, and that is no error."""
+
+    async def nothing(_: GetAccount) -> AccountChanged:
+        raise AssertionError("nobody asks")
+
+    mortal.start()
+    async with open_bus(mortal.server.url, "test") as bus:
+        answer(bus, GET_ACCOUNT, nothing)
+        await bus.start()
+        mortal.kill()
+
+        async def noticed() -> bool:
+            return not bus.connected
+
+        await eventually(noticed)
+    assert bus.client.is_closed
