@@ -45,6 +45,9 @@ async def stack(
         CRAWL_PRIVATE_NETWORKS="127.0.0.1/32",
         CRAWL_DELAY="0.05",
         WEBHOOK_RETRY_DELAYS="0.2,0.5",
+        # A hold that was written after its outcome, on a slow machine, is freed by then.
+        HOLD_TTL="90",
+        HOLD_SWEEP_INTERVAL="2",
         MAX_RESPONSE_BYTES=str(MOST_RESPONSE),
     ) as stack:
         yield stack

@@ -90,7 +90,7 @@ async def test_nothing_of_deleted_agents_is_left(
     async with open_bus(stack.nats_url, "test") as bus, open_mongo(stack.mongo_url, "x") as other:
         database = other.client[stack.env.get("MONGO_DATABASE", "alonchat")]
         await eventually(lambda: nothing_waits(bus), timeout=120)
-        await eventually(lambda: nothing_held(client), timeout=60)
+        await eventually(lambda: nothing_held(client), timeout=150)
         assert await named_in(database, ids) == {}
         assert await (await open_files(bus, 1)).older_than(timedelta(seconds=-60)) == []
     quiet = len(receiver.received)
