@@ -31,12 +31,9 @@ targets = st.one_of(addresses, addresses.map(lambda rest: f"http://{rest}"))
 @given(targets)
 def test_a_target_can_be_read_or_is_refused(text: str) -> None:
     """Whatever stands in it; the same for one that is relative to a page."""
-    for read in (
-        lambda: parse_target(text, schemes=("http", "https")),
-        lambda: read_url(text, base="http://a.example/b", schemes=("http", "https")),
-    ):
+    for base in (None, "http://a.example/b"):
         with suppress(UnsafeUrl):
-            url = read()
+            url = read_url(text, base=base, schemes=("http", "https"))
             assert url.scheme in {"http", "https"}
             assert url.raw_host.isascii()
             assert url.port is None or 0 < url.port < 65_536
@@ -44,6 +41,8 @@ def test_a_target_can_be_read_or_is_refused(text: str) -> None:
             assert url.netloc
             assert url.raw_path
             httpx.Request("GET", url)
+    with suppress(UnsafeUrl):
+        parse_target(text, schemes=("http", "https"))
 
 
 @given(targets)
@@ -60,8 +59,8 @@ def test_a_link_has_one_spelling_or_none(text: str) -> None:
         Rules(f"User-agent: *\nDisallow: {path_of(found)}\nSitemap: {found}", "Bot").allow(found)
 
 
-@given(st.text(max_size=200), targets)
-def test_headers_of_strangers_are_read_or_left(text: str, url: str) -> None:
+@given(st.text(max_size=200))
+def test_headers_of_strangers_are_read_or_left(text: str) -> None:
     """No header's value is an error of ours."""
     header = text.encode("latin-1", "ignore").decode("latin-1").replace("\n", "").replace("\r", "")
     for value in (header, f"text/html; charset={header}", f"text/html; charset*={header}"):
@@ -80,8 +79,8 @@ async def test_a_redirect_is_an_answer_like_any_other(site: Website) -> None:
     """Webhooks and crawls get it as it is, whatever name it leads to; cookies are not looked at."""
     bad = ("http://xn--/", "http://xn--ls8h.la/", "http://[", "//xn--a", "http://a:99999999/")
     site.pages |= {f"/{at}": redirect(to) for at, to in enumerate(bad)}
-    for answer in site.pages.values():
-        answer.headers.update({"set-cookie": "a=b", "set-cookie2": "a;" * 10_000})
+    for page in site.pages.values():
+        page.headers.update({"set-cookie": "a=b", "set-cookie2": "a;" * 10_000})
     resolver = Resolver()
     async with open_client(resolver, allowed=anything, connect_timeout=5) as client:
         for at, to in enumerate(bad):
