@@ -64,11 +64,13 @@ def parse_target(url: str, *, schemes: Collection[str]) -> httpx.URL:
 def read_url(url: str, *, base: str | None = None, schemes: Collection[str]) -> httpx.URL:
     """Read a URL of any length, relative to `base` where there is one. Raises UnsafeUrl.
 
-    Of what is returned every part can be read, except `host`: that decodes names beginning with
-    `xn--`, and raises for those that the newest rules of such names do not know.
+    Of what is returned every part can be read.
     """
     try:
         target = httpx.URL(url) if base is None else httpx.URL(base).join(url)
+        # It decodes a name that begins with `xn--`, here and in every request that is made with the
+        # URL, and raises for what IDNA 2008 does not know. So such names can't be fetched.
+        _ = target.host
     except (httpx.InvalidURL, ValueError) as error:
         raise UnsafeUrl("is not a valid URL") from error
     if target.scheme not in schemes:

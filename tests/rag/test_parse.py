@@ -1,16 +1,20 @@
 """Documents of every format: their text in sections, or a reason that a person understands."""
 
+import codecs
+import io
 import json
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.rag.parse.document import read
 from services.rag.parse.isolated import Limits, read_isolated
-from services.rag.parse.section import Section, Unreadable
+from services.rag.parse.section import Section, Unreadable, cleaned
 from tests.rag import documents
 
 MB = 1024 * 1024
@@ -182,3 +186,69 @@ def test_any_bytes_are_read_or_refused(file: Path, content: bytes, suffix: str) 
     """Whatever is in a file, nothing but Unreadable is raised."""
     with suppress(Unreadable):
         assert all(isinstance(one, Section) for one in sections(file, suffix, content))
+
+
+NEXT = "\ufffd"
+"""What stands for a character that can't be kept."""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "found"),
+    [
+        (".json", b'["What is \\ud83d?"]', [f"What is {NEXT}?"]),
+        (".json", b'[{"q": "\\udc00 a", "a": "b \\u0000"}]', [f"{NEXT} a", f"b {NEXT}"]),
+        (".json", b'[{"n": ' + b"9" * 5_000 + b"}]", ["n: " + "9" * 5_000]),
+        (".json", b'[{"n": NaN, "m": -Infinity}]', ["n: NaN\nm: -Infinity"]),
+        (".json", b'[{"n": "one", "n": "two", "n": "three"}]', ["n: one\nn: two\nn: three"]),
+        (".json", "\ufeff[1]".encode(), ["1"]),
+        (".txt", b"one \x00 two", [f"one {NEXT} two"]),
+        (".md", b"# A\x00\n\nsome text that is long enough", ["some text that is long enough"]),
+        (".csv", b"name,price\na \x00 lamp,100\n", [f"name: a {NEXT} lamp\nprice: 100"]),
+        (".html", b"<p>Lamps \x00 with a dot.</p>", [f"Lamps {NEXT} with a dot."]),
+        (".txt", "één, twee, drie €".encode() + b" \xff.", [f"één, twee, drie € {NEXT}."]),
+        (".txt", "très cher à l'été".encode("cp1252"), ["très cher à l'été"]),
+        (".txt", "Über alles".encode("utf-16"), ["Über alles"]),
+        (".txt", codecs.BOM_UTF16_BE + "Über alles".encode("utf-16-be"), ["Über alles"]),
+        (".txt", "Über alles".encode("utf-32"), ["Über alles"]),
+        (".txt", "Without a mark".encode("utf-16-le"), ["Without a mark"]),
+        (".txt", "Without a mark".encode("utf-16-be"), ["Without a mark"]),
+        (".txt", codecs.BOM_UTF16_LE + b"a\x00\x00\xd8b\x00", [f"a{NEXT}b"]),
+    ],
+)  # fmt: skip
+async def test_a_bad_character_spoils_nothing(
+    file: Path, suffix: str, content: bytes, found: list[str]
+) -> None:
+    """What stands beside it is read, in the process that reads documents too."""
+    read_here = map(cleaned, sections(file, suffix, content))
+    said = [part for one in read_here for part in (one.question, one.answer, one.text) if part]
+    assert said == found
+    assert not any(one in text for text in said for one in "\0\ud83d\udc00")
+
+
+def office(document: bytes, member: str, old: bytes, new: bytes) -> bytes:
+    """Return an Office file with something else in one of its members."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(document)) as before, zipfile.ZipFile(changed, "w") as after:
+        for name in before.namelist():
+            text = before.read(name)
+            after.writestr(name, text.replace(old, new) if name == member else text)
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize("bad", [b"\x00", b"\x0b", b"&#0;", b"&#xD800;", b"&#55296;"])
+def test_xml_with_what_is_no_character(file: Path, bad: bytes) -> None:
+    """A Word document with it is read."""
+    word = documents.word(("p", "We sell BREAD and cake."))
+    broken = office(word, "word/document.xml", b"BREAD", b"bread" + bad)
+    assert [one.text for one in sections(file, ".docx", broken)] == [
+        f"We sell bread{NEXT} and cake."
+    ]
+
+
+async def test_a_long_heading_is_not_in_every_section(file: Path) -> None:
+    """It would be there a thousand times, in memory and in the index."""
+    content = b"# " + b"a" * 50_000 + b"".join(b"\n## b\n\ntext" for _ in range(1_000))
+    file.write_bytes(content)  # noqa: ASYNC240 - nothing else runs in this loop
+    found = await read_isolated(file, ".md", replace(LIMITS, characters=1_000_000))
+    assert len(found) == 1_000
+    assert max(len(one.heading) for one in found) <= 300

@@ -493,12 +493,14 @@ async def test_bad_names_and_headers_ruin_nothing(rag: Rag, site: Website) -> No
         return now.status == "ready" and now.version == 2
 
     await eventually(read_again)
-    assert (await shown(rag, asked)).pages == found.pages
+    second = (await shown(rag, asked)).pages
+    assert second is not None
+    assert (second.fetched, second.skipped) == (found.pages.fetched, found.pages.skipped)
 
 
-@pytest.mark.parametrize("url", [*BAD[:2], *BAD[3:], "http://a\\b/", "http://x:0/", "http://a\0b/"])
+@pytest.mark.parametrize("url", [*BAD, "http://a\\b/", "http://x:0/", "http://a\0b/"])
 async def test_a_bad_address_is_refused_by_name(rag: Rag, url: str) -> None:
-    """It is the client's error, and the field is named; a name that is only odd is tried."""
+    """It is the client's error, and the field is named."""
     with pytest.raises(FaultError) as refused:
         await rag.add(source(url), "a1")
     assert (refused.value.fault.code, refused.value.fault.param) == ("invalid", "url")

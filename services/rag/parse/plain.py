@@ -26,6 +26,8 @@ WIDE = 0.6
 CONTROLS = "".join(map(chr, set(range(32)) - set(b"\t\n\v\f\r\x1b")))
 BINARY = 0.02
 """Share of control characters from which a file is no text."""
+FEW = 10
+"""Control characters that any text may have."""
 MOST_DIGITS = 300
 """Of an integer in JSON that is one; a longer one stays as it is written."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -64,7 +66,7 @@ def _without_mark(content: bytes) -> str | None:
 
 def _checked(text: str) -> str:
     """Return what is text, with some odd characters perhaps. Raises Unreadable."""
-    if sum(map(text.count, CONTROLS)) > BINARY * len(text):
+    if sum(map(text.count, CONTROLS)) > max(FEW, BINARY * len(text)):
         raise Unreadable("The file is not text, whatever its name says.")
     return text
 
