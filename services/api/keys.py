@@ -22,8 +22,8 @@ DAY = 24 * 60 * 60
 class CreateKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new key of an agent.
 
-    `allowed_origins` are the web pages that may use a publishable key, such as
-    `https://shop.example`; `*` allows all, and programs as well.
+    `allowed_origins` are the origins (scheme, host and port) of the web pages that may use a
+    publishable key; `*` allows all, and programs as well.
     """
 
     type: KeyType
