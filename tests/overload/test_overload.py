@@ -106,7 +106,7 @@ async def test_one_account_leaves_room_for_others(tmp_path: Path, model: FakeOpe
         other = Client(client.http, await stack.account())
         calm = await other.agent(model="extractive")
         asking = [asyncio.create_task(send(client, agent)) for _ in range(12)]
-        await model.until(lambda fake: len(fake.chats) == 2)
+        await model.until(lambda fake: len(fake.chats) == 2, timeout=60)
         done, _ = await asyncio.wait(asking, timeout=2)
         while len(done) < 12 - 4:
             done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
