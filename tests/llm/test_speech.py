@@ -19,7 +19,8 @@ SAID = {
     "We open at 9AM.<|return|>": TEXT,
     "<|channel|>final<|message|>We open at 9AM.": TEXT,
     "analysisThe secret.assistantfinalWe open at 9AM.": TEXT,
-    "<|START_THINKING|>secret<|END_THINKING|><|START_RESPONSE|>We open at 9AM.<|END_RESPONSE|>": TEXT,
+    "<|START_THINKING|>secret<|END_THINKING|><|START_RESPONSE|>"
+    "We open at 9AM.<|END_RESPONSE|>": TEXT,
     "<think>secret</think><answer>We open at 9AM.</answer>": TEXT,
     "<|im_start|>assistant\nWe open at 9AM.<|im_end|>\n": TEXT,
     "<think>secret": "",
@@ -111,5 +112,5 @@ def test_any_text_is_said_the_same_however_it_is_cut(text: str, size: int) -> No
 def test_many_tags_cost_little() -> None:
     """Work is linear in the text, whatever stands in it."""
     for piece in ("</think>", "<", "\n<think>", "`</think>`", "<|im_end|> ", "</s> x"):
-        said([piece] * 10_000)
-        said([piece * 10_000])
+        said([piece] * 1_500)
+        said([piece * 1_500])
