@@ -122,20 +122,17 @@ def test_any_error_is_read(value: Any, status: int) -> None:
     adapted(error_of_body(status, body), USUAL, HOT)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        {"error": none}
-        for none in (None, "", {}, 0, False, [], "null", {"code": 0}, {"code": None, "message": ""})
-    ]
-    + [
-        {"id": "x", "object": "chat.completion.chunk"},
-        {"usage": {}},
-        {"choices": []},
-        {"type": "ping"},
-        {},
-    ],
+NO_ERRORS: tuple[Any, ...] = (
+    *(None, "", {}, 0, False, [], "null"),
+    *({"code": 0}, {"code": None, "message": ""}),
 )
+NO_CHUNKS: tuple[dict[str, Any], ...] = (
+    *({"id": "x", "object": "chat.completion.chunk"}, {"usage": {}}, {"choices": []}),
+    *({"type": "ping"}, {}),
+)
+
+
+@pytest.mark.parametrize("value", [*({"error": none} for none in NO_ERRORS), *NO_CHUNKS])
 def test_what_says_nothing_is_no_error(value: dict[str, Any]) -> None:
     """Some servers have the field in every chunk."""
     assert error_in(value) is None
