@@ -32,7 +32,11 @@ LONGEST_TAG = 64
 MOST_HIDDEN = 1_000_000
 """Characters of a block that are kept, in case it turns out to be text."""
 MOST_MENTIONS = 50
-"""Tags in the middle of a text after which all further ones are text: each costs a look back."""
+"""Tags within a text after which all further ones are text: each costs a look at all of it."""
+MOST_ENDS = 1000
+"""Characters of end tokens that are held back; an answer of so many is no answer anyway."""
+MOST_BLOCKS = 500
+"""Tags at the start of a text after which all that follows is text."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,7 @@ class Speech:
         self._ends: tuple[str, ...] = _ENDS
         self._anew = False
         self._mentions = 0
+        self._steps = 0
 
     @property
     def spoke(self) -> bool:
@@ -210,6 +215,9 @@ class Speech:
         """Do one thing with what is held; False when more text has to come first."""
         if not self._held or self._json:
             return False
+        self._steps += 1
+        if self._steps > MOST_BLOCKS and self._hidden is None:
+            self._mentions, self._begun = MOST_MENTIONS + 1, True
         if self._hidden is not None:
             return self._in_hidden(self._hidden)
         return self._within(out) if self._begun else self._at_start()
@@ -282,8 +290,9 @@ class Speech:
     # Within what is said.
 
     def _within(self, out: list[str]) -> bool:
-        opening = self._opening()
-        closing = self._closing() if self._hide else None
+        looking = self._mentions <= MOST_MENTIONS
+        opening = self._opening() if looking else None
+        closing = self._closing() if looking and self._hide else None
         if closing is not None and (opening is None or closing[0] < opening[0]):
             place, length = closing
             if self._mentioned(self._held[:place]):
@@ -291,6 +300,7 @@ class Speech:
                 self._held = self._held[place + length :]
                 return True
             # All that was said was a thought: its opening tag was in the prompt.
+            self._mentions += 1
             self._anew = True
             self._said.clear()
             out.clear()
@@ -303,6 +313,8 @@ class Speech:
             self._hide_block(kind, self._held[place + length :])
             return True
         keep = self._tail()
+        if len(self._held) - keep > MOST_ENDS:
+            keep = len(self._held)
         self._say(self._held[:keep], out)
         self._held = self._held[keep:]
         return False
@@ -353,11 +365,10 @@ class Speech:
             place = start
         ending = place
         while True:
-            before = text[:ending].rstrip()
-            end = next((one for one in self._ends if before.lower().endswith(one)), None)
-            if end is None:
+            ended = self._before_end(text, ending)
+            if ended is None:
                 return min(place, ending)
-            ending = len(before) - len(end)
+            ending = ended
 
     def _may_become(self, small: str) -> bool:
         literals = (*self._ends, *_ORPHANS, *(kind.opens for kind in self._kinds))
@@ -365,12 +376,18 @@ class Speech:
 
     def _without_ends(self, text: str) -> str:
         """Return a text without the end tokens at its end."""
-        while True:
-            before = text.rstrip()
-            end = next((one for one in self._ends if before.lower().endswith(one)), None)
-            if end is None:
-                return text
-            text = before[: -len(end)]
+        ending = len(text)
+        while (ended := self._before_end(text, ending)) is not None:
+            ending = ended
+        return text[:ending]
+
+    def _before_end(self, text: str, ending: int) -> int | None:
+        """Return where the end token begins with which a text ends, but for white space."""
+        while ending and text[ending - 1].isspace():
+            ending -= 1
+        last = text[max(0, ending - LONGEST_TAG) : ending].lower()
+        end = next((one for one in self._ends if last.endswith(one)), None)
+        return None if end is None else ending - len(end)
 
 
 def _opened(kind: _Kind, text: str, small: str) -> int | None:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from libs.contracts.chat import SourcesFrame, SourceUsed, TextFrame
 from libs.contracts.events import MessageFailed, MessageSent
@@ -156,3 +157,24 @@ def test_event_ids_are_unique_and_the_same_for_every_reader() -> None:
     first, second = play(Answer(), replies), play(Answer(), replies)
     assert [event.id for event in first] == [event.id for event in second]
     assert len({event.id for event in first}) == len(first)
+
+
+def test_text_that_begins_anew_takes_back_what_was_said() -> None:
+    """A thought whose opening tag nobody saw: it goes at once, not only at the end."""
+    answer = Answer()
+    frames = attempt(1, ["secret", "", "We", " open."])
+    frames[2] = TextFrame(attempt=1, seq=2, text="", anew=True)
+    events = play(answer, frames)
+    assert [type(event) for event in events] == [Sources, Text, Reset, Text, Text]
+    assert shown(events) == answer.text == "We open."
+
+
+def test_failure_leaves_the_client_with_the_text_that_is_stored() -> None:
+    """With what there was of the answer; with what it has, when nobody knows."""
+    for stored, left in (("Hel", "Hel"), ("Hello you", "Hello you"), ("", "Hello")):
+        answer = Answer()
+        events = play(
+            answer, [*attempt(1, ["Hello"]), replace(FAILED, text=stored, retry_after=9.0)]
+        )
+        assert shown(events) == left
+        assert answer.end == Failed("end", "timeout", "late", 9.0)

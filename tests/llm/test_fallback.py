@@ -25,12 +25,13 @@ def test_line_knows_who_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spent", "models", "first"), [(0, 1, 30), (0, 3, 10), (12, 2, 9), (30, 1, 0), (99, 2, 0)]
+    ("spent", "models", "first"), [(0, 1, 30), (0, 3, 10), (12, 2, 9), (30, 1, 15), (99, 2, 7.5)]
 )
 def test_patience_is_shared(spent: float, models: int, first: float) -> None:
-    """Each model gets an equal part of what is left until the first text."""
+    """Each model gets an equal part of what is left; half of it when one lived longer than that."""
     part = Patience(first=30, between=20, total=120).part(spent, models)
-    assert part == Patience(first=first, between=20, total=120 - spent)
+    left = 120 - spent
+    assert part == Patience(first=first, between=20, total=left, begin=left / models)
 
 
 async def test_model_that_hangs_leaves_time_for_the_next(llm: Llm) -> None:

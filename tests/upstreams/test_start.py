@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from alonchat.embedded import free_port
-from tests.alonchat.installed import Installed
+from tests.alonchat.installed import Installed, alonchat
 from tests.fakes.raw_model_server import RawModelServer
 from tests.flow.client import HOURS, Client
 from tests.upstreams.case import answers, says, words
@@ -66,9 +66,8 @@ async def test_doctor_explains_what_is_wrong(upstreams: World) -> None:
             "whole path": {"LLM_BASE_URL": f"{url}/chat/completions"},
             "no scheme": {"LLM_BASE_URL": "127.0.0.1:8231/v1"},
         }
-        found = dict(
-            zip(asked, await asyncio.gather(*(doctor(upstreams, **e) for e in asked.values())))
-        )
+        said_of = await asyncio.gather(*(doctor(upstreams, **env) for env in asked.values()))
+    found = dict(zip(asked, said_of, strict=True))
     for name in ("fine", "by llm itself"):
         assert found[name] == (f"The model server at {url} answers with {MODEL}.", True)
     assert not any(ok for name, (_, ok) in found.items() if name not in ("fine", "by llm itself"))
@@ -121,13 +120,8 @@ async def test_stack_starts_without_its_model_server(tmp_path: Path) -> None:
         assert "connection refused" in installed.output
         assert "LLM_BASE_URL" in installed.output
         async with httpx.AsyncClient(base_url=installed.url, timeout=30) as http:
-            created = subprocess.run(
-                [sys.executable, "-m", "alonchat", "account", "create", "--name", "T", "--json"],
-                env=installed.env,
-                capture_output=True,
-                check=True,
-                timeout=60,
-            )
+            create = ("account", "create", "--name", "T", "--plan", "pro", "--credits", "50")
+            created = await asyncio.to_thread(alonchat, *create, "--json", env=installed.env)
             client = Client(http, json.loads(created.stdout)["secret_key"])
             agent = await client.agent(HOURS, model="extractive")
             answer = await client.chat(agent, "What are your business hours?")
