@@ -214,12 +214,12 @@ async def test_the_largest_upload(
 ) -> None:
     """As many bytes as the edge takes pass; nginx without a setting would stop at one megabyte."""
     asker = await talker(stack, http, model, Script())
-    file = tmp_path / "scan.pdf"
-    file.write_bytes(
-        b"%PDF-1.7\n" + bytes(int(ApiSettings.model_fields["max_upload_bytes"].default) - 1024)
-    )
+    largest = int(ApiSettings.model_fields["max_upload_bytes"].default)
     for name in {"documented", "caddy"} & set(proxies):
         proxy = proxies[name]
+        file = tmp_path / f"{name}.pdf"
+        start = f"%PDF-1.7\n% {name}\n".encode()
+        file.write_bytes(start.ljust(largest - 1024))  # the rest is the form's
         url = f"{proxy.url}/v1/agents/{asker.agent}/sources/files"
         status = await output(
             *curl(proxy, asker, "-o", "/dev/null", "-w", "%{http_code}", "-F", f"file=@{file}", url)
