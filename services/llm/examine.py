@@ -19,7 +19,7 @@ from libs.contracts.models import (
 from libs.runtime.settings import SettingsError
 from services.llm.adaptation import Adaptations, Asked
 from services.llm.asking import Asking, Question
-from services.llm.connection import BROKEN, Connections, open_connections
+from services.llm.connection import BROKEN, Connections, Unusual, open_connections
 from services.llm.failures import Failed
 from services.llm.openai_model import said
 from services.llm.prompt import Turn
@@ -139,12 +139,12 @@ async def _models(connections: Connections) -> list[str]:
     try:
         async with asyncio.timeout(LIST_PATIENCE):
             response = await connections.get("/models")
-            while len(body) < MOST_LIST and (part := await response.content.readany()):
+            while len(body) < MOST_LIST and (part := await response.read()):
                 body += part
-            response.close()
+            await response.close()
         listed = json.loads(body)
         return [str(entry["id"])[:100] for entry in listed["data"]]
-    except (TimeoutError, TypeError, KeyError, RecursionError, *BROKEN):
+    except (TimeoutError, TypeError, KeyError, RecursionError, Unusual, *BROKEN):
         return []
 
 

@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import aiohttp
-
 from libs.contracts.chat import ChatGrounded
 from services.llm.adaptation import Adaptations, Asked
 from services.llm.agent_settings import settings_of
 from services.llm.answerer import Piece
 from services.llm.asking import Asking, Question
-from services.llm.connection import BROKEN, Connections, failure_of, open_connections
+from services.llm.connection import (
+    BROKEN,
+    Connections,
+    Received,
+    Unusual,
+    failure_of,
+    open_connections,
+)
 from services.llm.failures import Failed
 from services.llm.fallback import Choice
 from services.llm.prompt import build_prompt
@@ -67,16 +72,20 @@ class OpenAIModel:
         """
         try:
             response = await self._connections.get("/models")
+        except Unusual as unusual:
+            status = unusual.status
         except BROKEN as error:
             detail = failure_of(error).detail
             raise RuntimeError(
                 f"the model server can't be reached at LLM_BASE_URL: {detail}"
             ) from None
-        response.close()
+        else:
+            status = 200
+            await response.close()
         if self._key_refused:
             raise RuntimeError("the model server refuses LLM_API_KEY")
-        if response.status >= 500:
-            raise RuntimeError(f"the model server answers {response.status}")
+        if status >= 500:
+            raise RuntimeError(f"the model server answers {status}")
 
 
 @asynccontextmanager
@@ -89,9 +98,7 @@ async def open_model(settings: LlmSettings) -> AsyncIterator[OpenAIModel | None]
         yield OpenAIModel(connections, settings)
 
 
-async def said(
-    response: aiohttp.ClientResponse, *, hide_thoughts: bool
-) -> AsyncGenerator[Piece, None]:
+async def said(response: Received, *, hide_thoughts: bool) -> AsyncGenerator[Piece, None]:
     """Yield what a response says, and its ending. Raises Failed, after all text that it has."""
     reader, speech = StreamReader(), Speech(hide_thoughts=hide_thoughts)
     # One block is all that has arrived by now, so tokens that come together stay together.
@@ -115,14 +122,12 @@ async def said(
     yield ending
 
 
-async def _blocks(
-    response: aiohttp.ClientResponse, reader: StreamReader
-) -> AsyncIterator[bytes | None]:
+async def _blocks(response: Received, reader: StreamReader) -> AsyncIterator[bytes | None]:
     """Yield what comes in, None at its end. Raises Failed when it breaks before it is complete."""
     clock = asyncio.get_running_loop().time
     try:
         while not reader.finished:
-            data = await response.content.readany()
+            data = await response.read()
             yield data or None
             if not data:
                 return
@@ -130,7 +135,7 @@ async def _blocks(
         while (left := until - clock()) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
-                    data = await response.content.readany()
+                    data = await response.read()
                 yield data or None
             if not data:
                 return
@@ -142,9 +147,9 @@ async def _blocks(
         reader.broke(broken)
 
 
-async def _read_to_the_end(response: aiohttp.ClientResponse) -> None:
+async def _read_to_the_end(response: Received) -> None:
     """Read what may follow the end mark; without that the connection can't be used again."""
     with suppress(TimeoutError, *BROKEN):  # the answer is complete, whatever happens now
         async with asyncio.timeout(END_OF_BODY):
-            while await response.content.readany():
+            while await response.read():
                 pass
