@@ -11,7 +11,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -165,9 +165,7 @@ def test_every_pattern_is_linear() -> None:
         for place, (pattern, methods) in patterns().items():
             given_text = text if isinstance(pattern.pattern, str) else text.encode()
             for method in methods:
-                seconds = took(
-                    lambda p=pattern, m=method, t=given_text: use(p, m, t), PATTERN_BOUND
-                )  # type: ignore[misc]
+                seconds = took(partial(use, pattern, method, given_text), PATTERN_BOUND)
                 if seconds > PATTERN_BOUND:
                     slow.append(f"{place}.{method}: {seconds:.2f} s for {name}")
         assert slow == []
@@ -263,7 +261,7 @@ def test_every_function_is_linear(name: str) -> None:
     FUNCTIONS[name]("What is in a name?")  # what is loaded once is not measured
     slow = []
     for described, text in runs(FUNCTION_RUN, before=("",)):
-        seconds = took(lambda t=text: FUNCTIONS[name](t), FUNCTION_BOUND)  # type: ignore[misc]
+        seconds = took(partial(FUNCTIONS[name], text), FUNCTION_BOUND)
         if seconds > FUNCTION_BOUND:
             slow.append(f"{seconds:.2f} s for {described}")
     assert slow == []
