@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.egress.resolve import Resolver
@@ -28,6 +28,7 @@ addresses = st.lists(st.sampled_from(PARTS) | st.text(max_size=4), max_size=8).m
 targets = st.one_of(addresses, addresses.map(lambda rest: f"http://{rest}"))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(targets)
 def test_a_target_can_be_read_or_is_refused(text: str) -> None:
     """Whatever stands in it; the same for one that is relative to a page."""
@@ -45,6 +46,7 @@ def test_a_target_can_be_read_or_is_refused(text: str) -> None:
         parse_target(text, schemes=("http", "https"))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(targets)
 def test_a_link_has_one_spelling_or_none(text: str) -> None:
     """What is made of it is the same made again, and belongs to a site."""
@@ -59,6 +61,7 @@ def test_a_link_has_one_spelling_or_none(text: str) -> None:
         Rules(f"User-agent: *\nDisallow: {path_of(found)}\nSitemap: {found}", "Bot").allow(found)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=200))
 def test_headers_of_strangers_are_read_or_left(text: str) -> None:
     """No header's value is an error of ours."""

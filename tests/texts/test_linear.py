@@ -11,7 +11,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -124,11 +124,19 @@ def use(pattern: re.Pattern[Any], method: str, text: Any) -> None:
             getattr(pattern, method)(text)
 
 
-def took(work: Callable[[], Any]) -> float:
-    """Return the seconds of the processor that something takes."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
+def took(work: Callable[[], Any], bound: float) -> float:
+    """Return the seconds of the processor that something takes: the least of three, if it has to.
+
+    A collection of garbage, or a neighbour in the processor's cache, is not the function's.
+    """
+    least = float("inf")
+    for _ in range(3):
+        begun = time.process_time()
+        work()
+        least = min(least, time.process_time() - begun)
+        if least <= bound:
+            break
+    return least
 
 
 def test_every_pattern_is_a_constant() -> None:
@@ -157,7 +165,7 @@ def test_every_pattern_is_linear() -> None:
         for place, (pattern, methods) in patterns().items():
             given_text = text if isinstance(pattern.pattern, str) else text.encode()
             for method in methods:
-                seconds = took(lambda p=pattern, m=method, t=given_text: use(p, m, t))  # type: ignore[misc]
+                seconds = took(partial(use, pattern, method, given_text), PATTERN_BOUND)
                 if seconds > PATTERN_BOUND:
                     slow.append(f"{place}.{method}: {seconds:.2f} s for {name}")
         assert slow == []
@@ -253,7 +261,7 @@ def test_every_function_is_linear(name: str) -> None:
     FUNCTIONS[name]("What is in a name?")  # what is loaded once is not measured
     slow = []
     for described, text in runs(FUNCTION_RUN, before=("",)):
-        seconds = took(lambda t=text: FUNCTIONS[name](t))  # type: ignore[misc]
+        seconds = took(partial(FUNCTIONS[name], text), FUNCTION_BOUND)
         if seconds > FUNCTION_BOUND:
             slow.append(f"{seconds:.2f} s for {described}")
     assert slow == []
