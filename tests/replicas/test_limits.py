@@ -155,14 +155,13 @@ async def test_keys_and_agents_that_are_gone_free_nothing(
     client = Client(https[0], keys[0])
     passed = 0
     for number in range(60):
-        # Both take two requests at most: 16 before, and at most 44 more.
         made = await client.request("POST", "/v1/agents", json={"name": f"Agent {number}"})
         passed += made.status_code == 201
         if made.status_code != 201:
             break
         gone = await client.request("DELETE", f"/v1/agents/{made.json()['id']}")
         passed += gone.status_code == 204
-    assert passed <= 60 - 16
+    assert passed <= 60 - 15  # which making the keys took, at least
     for http, key in zip([*https, *https], keys, strict=False):
         refused = await Client(http, key).request("GET", "/v1/conversations/conv_none")
         assert refused.status_code == 429, key[:3]
@@ -173,7 +172,7 @@ async def test_pages_leave_something_for_the_servers(
     stack: Stack, https: list[httpx.AsyncClient]
 ) -> None:
     """Visitors, however many there are, can't use up what the owner's own servers need."""
-    keys = await with_many_keys(stack, https[0], requests_per_minute=1_000, requests_per_day=60)
+    keys = await with_many_keys(stack, https[0], requests_per_minute=1_000, requests_per_day=100)
     visitors = [key for key in keys if key.startswith("pk_")]
     answers = await asyncio.gather(
         *(
@@ -182,12 +181,12 @@ async def test_pages_leave_something_for_the_servers(
                 "/v1/conversations/conv_none",
                 headers={"X-Forwarded-For": f"203.0.113.{number}"},
             )
-            for number in range(80)
+            for number in range(110)
         )
     )
     counts = Counter(answer.status_code for answer in answers)
     assert set(counts) == {404, 429}
-    assert counts[404] <= 60 * 0.8
+    assert counts[404] <= 80
     own = await Client(https[0], keys[0]).request("GET", "/v1/conversations/conv_none")
     assert own.status_code == 404
 
