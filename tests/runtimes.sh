@@ -13,6 +13,7 @@ command -v php >/dev/null || missing+=(php-cli)
 command -v curl >/dev/null || missing+=(curl)
 command -v nginx >/dev/null || missing+=(nginx)
 command -v caddy >/dev/null || missing+=(caddy)
+command -v ip >/dev/null || missing+=(iproute2)
 
 if [ ${#missing[@]} -ne 0 ]; then
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

@@ -14,9 +14,11 @@ import pytest
 import trustme
 
 from alonchat.embedded import free_port
+from services.llm.examine import examine
 from tests.alonchat.installed import Installed, alonchat
 from tests.fakes.raw_model_server import RawModelServer
 from tests.flow.client import HOURS, Client
+from tests.llm.conftest import settings_with
 from tests.upstreams.case import answers, says, words
 from tests.upstreams.conftest import World
 from tests.upstreams.errors import said
@@ -33,12 +35,17 @@ async def doctor(world: World, **env: str) -> tuple[str, bool]:
         env=os.environ | world.stack.env | env,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     findings: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
     (found,) = [one for one in findings if one["name"] == "model server"]
     assert "llm/llm" not in [one["name"] for one in findings]
     return found["sentence"], found["ok"]
+
+
+async def another(world: World) -> Client:
+    """A client with an account of its own: what the cases cost is counted."""
+    return Client(world.client.http, await world.stack.account())
 
 
 def self_signed() -> ssl.SSLContext:
@@ -48,53 +55,63 @@ def self_signed() -> ssl.SSLContext:
     return context
 
 
-async def test_doctor_explains_what_is_wrong(upstreams: World) -> None:
-    """One sentence each, that names the setting or the thing to see to."""
+async def test_doctor_asks_the_model_server(upstreams: World) -> None:
+    """By the settings of its own environment when it has any, else by those of llm."""
     url = upstreams.server.base_url
     nobody = free_port()
-    async with RawModelServer({MODEL: says(*words())}, tls=self_signed()) as secure:
-        asked = {
-            "fine": {"LLM_BASE_URL": url, "LLM_MODEL": MODEL},
-            "by llm itself": {"LLM_BASE_URL": "", "LLM_API_KEY": "", "LLM_MODEL": MODEL},
-            "nobody": {"LLM_BASE_URL": f"http://127.0.0.1:{nobody}/v1"},
-            "no /v1": {"LLM_BASE_URL": url.removesuffix("/v1"), "LLM_MODEL": MODEL},
-            "unknown model": {"LLM_BASE_URL": url, "LLM_MODEL": "gpt-nobody"},
-            "untrusted": {"LLM_BASE_URL": secure.base_url, "LLM_MODEL": MODEL},
-            "key": {"LLM_BASE_URL": url, "LLM_MODEL": "401"},
-            "a refusal": {"LLM_BASE_URL": url, "LLM_MODEL": "400 with an error string"},
-            "a query": {"LLM_BASE_URL": f"{url}?api-version=1"},
-            "whole path": {"LLM_BASE_URL": f"{url}/chat/completions"},
-            "no scheme": {"LLM_BASE_URL": "127.0.0.1:8231/v1"},
-        }
-        said_of = await asyncio.gather(*(doctor(upstreams, **env) for env in asked.values()))
-    found = dict(zip(asked, said_of, strict=True))
-    for name in ("fine", "by llm itself"):
-        assert found[name] == (f"The model server at {url} answers with {MODEL}.", True)
-    assert not any(ok for name, (_, ok) in found.items() if name not in ("fine", "by llm itself"))
-    sentences = {name: sentence for name, (sentence, _) in found.items()}
-    assert "connection refused" in sentences["nobody"]
-    assert f"127.0.0.1:{nobody}" in sentences["nobody"]
-    assert f"it lacks /v1; set LLM_BASE_URL={url}." in sentences["no /v1"]
-    assert "does not have the model gpt-nobody" in sentences["unknown model"]
-    assert MODEL in sentences["unknown model"]
-    assert "certificate" in sentences["untrusted"]
-    assert "SSL_CERT_FILE" in sentences["untrusted"]
-    assert "refuses LLM_API_KEY (status 401" in sentences["key"]
-    assert "It says: no" in sentences["a refusal"]
-    assert "LLM_BASE_URL: it has a query" in sentences["a query"]
-    assert f"write {url}" in sentences["whole path"]
-    assert "write it like http://127.0.0.1:8231/v1" in sentences["no scheme"]
+    fine, by_llm, refused, mistaken = await asyncio.gather(
+        doctor(upstreams, LLM_BASE_URL=url, LLM_MODEL=MODEL),
+        doctor(upstreams, LLM_BASE_URL="", LLM_API_KEY="", LLM_MODEL=MODEL),
+        doctor(upstreams, LLM_BASE_URL=f"http://127.0.0.1:{nobody}/v1"),
+        doctor(upstreams, LLM_BASE_URL=f"{url}?api-version=1"),
+    )
+    assert fine == by_llm == (f"The model server at {url} answers with {MODEL}.", True)
+    assert f"Nothing listens at 127.0.0.1:{nobody} (connection refused)" in refused[0]
+    assert "LLM_BASE_URL: it has a query" in mistaken[0]
+
+
+async def test_what_is_wrong_is_explained() -> None:
+    """One sentence each, that names the setting or the thing to see to."""
+    behaviours = {
+        MODEL: says(*words()),
+        "401": answers(401, said()),
+        "refuses": answers(400, {"error": "no such thing"}),
+        "page": answers(200, b"<html>Sign in</html>"),
+    }
+    async with (
+        RawModelServer(behaviours) as server,
+        RawModelServer(behaviours, tls=self_signed()) as secure,
+    ):
+        url = server.base_url
+        expected = [
+            (url, MODEL, "answers with"),
+            (url.removesuffix("/v1"), MODEL, f"it lacks /v1; set LLM_BASE_URL={url}."),
+            (url.removesuffix("/v1"), "gpt-nobody", f"it lacks /v1; set LLM_BASE_URL={url}."),
+            (url, "gpt-nobody", "does not have the model gpt-nobody: set LLM_MODEL to one that it"),
+            (secure.base_url, MODEL, "is not trusted (unable to get local issuer certificate)"),
+            (secure.base_url, MODEL, "SSL_CERT_FILE"),
+            (url, "401", "refuses LLM_API_KEY (status 401"),
+            (url, "refuses", "It says: no such thing"),
+            (url, "page", "does not answer as an API"),
+            (f"http://127.0.0.1:{free_port()}/v1", MODEL, "connection refused"),
+        ]
+        for base, model, words_of_it in expected:
+            examined = await examine(settings_with(llm_base_url=base, llm_api_key="sk-x"), model)
+            assert words_of_it in examined.sentence
+            assert examined.ok is (words_of_it == "answers with")
+            assert "sk-x" not in examined.sentence
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_key_that_may_not_list_models_is_ready(upstreams: World, status: int) -> None:
     """What counts is that chats are answered."""
     upstreams.server.models = answers(status, said())
+    client = await another(upstreams)
     try:
-        ready = await upstreams.client.request("GET", "/readyz")
+        ready = await client.request("GET", "/readyz")
         assert ready.status_code == 200, ready.text
-        agent = await upstreams.client.agent(model=MODEL)
-        assert (await upstreams.client.chat(agent, "Open?"))["finish_reason"] == "stop"
+        agent = await client.agent(model=MODEL)
+        assert (await client.chat(agent, "Open?"))["finish_reason"] == "stop"
     finally:
         upstreams.server.models = None
 
@@ -105,9 +122,10 @@ async def test_dropped_connection_is_no_reason_to_fall_back(
 ) -> None:
     """Every second connection is reset when it is used again: nobody notices."""
     model = "resets a connection that is used a second time"
-    agent = await upstreams.client.agent(model=model, fallback_models=fallbacks)
+    client = await another(upstreams)
+    agent = await client.agent(model=model, fallback_models=fallbacks)
     for _ in range(6):
-        assert (await upstreams.client.chat(agent, "Open?"))["model"] == model
+        assert (await client.chat(agent, "Open?"))["model"] == model
 
 
 async def test_stack_starts_without_its_model_server(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ ROWS = [
     for case in cases
 ]
 
+BUSY = 20.0
+"""Seconds that a busy machine may add."""
+
 
 @pytest.mark.parametrize("case", ROWS)
 async def test_odd_model_server(upstreams: World, case: Case) -> None:
@@ -28,7 +31,7 @@ async def test_odd_model_server(upstreams: World, case: Case) -> None:
     )
     for asked in result.asked:
         assert case.most_requests is None or asked.requests <= case.most_requests
-        assert case.seconds is None or asked.seconds <= case.seconds
+        assert case.seconds is None or asked.seconds <= case.seconds + BUSY
         if case.hidden:
             assert case.hidden not in asked.text
             assert case.hidden not in str(asked.stored)
