@@ -1,5 +1,7 @@
 """The Retry-After header of whoever answers. It never raises: a stranger wrote it."""
 
+import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -22,3 +24,24 @@ def retry_after(header: str | None, now: datetime) -> float:
         return min(max(0.0, (aware - now).total_seconds()), LONGEST)
     except Exception:  # the parser raises many kinds, not all of them documented
         return 0.0
+
+
+def model_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that a model server asks to wait, None when it asks for none.
+
+    Beside what the standard has, these give milliseconds, and fractions of a second.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if (seconds := _number(value)) is not None:
+        return seconds
+    return retry_after(value, now) or None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from libs.egress.retry_after import model_retry_after
 from libs.runtime.clock import now
 from services.llm.adaptation import MOST_STEPS, Adaptations, Asked, adapted
 from services.llm.connection import (
@@ -20,7 +21,6 @@ from services.llm.connection import (
 )
 from services.llm.failures import Failed
 from services.llm.prompt import Turn
-from services.llm.retry_after import retry_after_of
 from services.llm.upstream_errors import REDIRECTS, ServerError, error_of_body, may_pass
 from services.llm.upstream_errors import failure_of as failure_of_error
 
@@ -115,7 +115,7 @@ class Asking:
         return await self._connections.post(url, body, fresh=True)
 
     def _failure(self, error: ServerError, unusual: Unusual) -> Failed:
-        wait = retry_after_of(unusual.headers, now())
+        wait = model_retry_after(unusual.headers, now())
         return failure_of_error(error, None if wait is None else min(wait, self._longest_wait))
 
 

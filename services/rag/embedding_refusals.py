@@ -7,9 +7,9 @@ text. They are read, where servers use one status for many things, for which thi
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from libs.egress.retry_after import model_retry_after
 from libs.runtime.clock import now
 from services.rag.embedding_answer import error_in
 from services.rag.embedding_errors import (
@@ -80,7 +80,7 @@ def _meaning(
         return _not_there(status, named, words)
     if status in {408, 425, 429, 502, 503, 504, 524, 529}:
         sentence = f"The embedding server is overloaded or starting ({named})."
-        return Unavailable(sentence, wait_in(headers))
+        return Unavailable(sentence, model_retry_after(headers, now()))
     return _about_the_request(status, named, words, asked)
 
 
@@ -151,24 +151,3 @@ def _named(error: Mapping[str, Any]) -> str:
     """Return code, type and parameter of an error, where they are plain identifiers."""
     said = [str(error.get(name) or "") for name in ("code", "type", "param")]
     return "".join(f", {one}" for one in said if _IDENTIFIER.fullmatch(one))
-
-
-def wait_in(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to wait, None when it says nothing readable."""
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return _seconds(float(milliseconds) / 1000)
-        if seconds := headers.get("retry-after"):
-            return _seconds(float(seconds))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(headers.get("retry-after", ""))
-        return _seconds((until - now()).total_seconds())
-    except Exception:
-        return None
-
-
-def _seconds(value: float) -> float | None:
-    """Return a wait that makes sense: not negative, not NaN."""
-    return value if value >= 0 else None

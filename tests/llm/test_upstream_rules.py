@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.egress.retry_after import model_retry_after
 from libs.runtime.server_url import is_near, server_key, server_url
 from services.llm.adaptation import Adaptation, Adaptations, Asked, adapted, folded
 from services.llm.finish import meaning_of
 from services.llm.prompt import Turn
-from services.llm.retry_after import retry_after_of
 from services.llm.upstream_errors import error_in, error_of_body, failure_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_reason_has_its_meaning(reason: object, meaning: str | None) -> None:
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after-ms": "x", "retry-after": "9"}, 9.0),
         ({"retry-after": "Thu, 01 Jan 2026 00:00:10 GMT"}, 10.0),
-        ({"retry-after": "Thu, 01 Jan 2025 00:00:10 GMT"}, 0.0),
+        ({"retry-after": "Thu, 01 Jan 2025 00:00:10 GMT"}, None),
         ({"retry-after": "Thu, 01 Jan 2026 00:00:10 -0000"}, 10.0),
         ({"retry-after": "1, 2"}, None),
         ({"retry-after": "Thu, 99 Foo 99999 00:00:10 GMT"}, None),
@@ -83,7 +83,7 @@ def test_reason_has_its_meaning(reason: object, meaning: str | None) -> None:
 )
 def test_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
     """What is no time is none."""
-    assert retry_after_of(headers, NOW) == seconds
+    assert model_retry_after(headers, NOW) == seconds
 
 
 JSON = st.recursive(

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.egress.retry_after import model_retry_after
+from libs.runtime.clock import now
 from libs.runtime.settings import SettingsError
 from services.rag.embedding_answer import vectors_in
 from services.rag.embedding_errors import EmbeddingError, OddAnswer, Refused, Unavailable
-from services.rag.embedding_refusals import wait_in
 from services.rag.openai_embeddings import OpenAIEmbeddings, Patience, open_openai_embeddings
 from tests.fakes.odd_embeddings import (
     DIMENSIONS,
@@ -392,7 +393,7 @@ def test_no_bytes_are_anything_but_vectors_or_an_odd_answer(body: bytes) -> None
 def test_any_retry_after_is_a_wait_that_makes_sense_or_none(value: str) -> None:
     """A stranger's header never raises, and never gives a negative wait or NaN."""
     for name in ("retry-after", "retry-after-ms"):
-        wait = wait_in({name: value})
+        wait = model_retry_after({name: value}, now())
         assert wait is None or wait >= 0
 
 
