@@ -19,6 +19,7 @@ from services.api.own_agent import find_agent
 from services.api.presence import while_connected
 from services.api.relay import ChatResponse, Relay
 from services.api.settings import ApiSettings
+from services.api.turns import OWN_ROOM
 
 
 class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +78,7 @@ class Sending:
     status_code=200,
     summary="Send a message",
     tags=["Chat"],
+    opt={OWN_ROOM: True},
 )
 async def send_message(
     agent_id: str,

@@ -30,6 +30,7 @@ from libs.runtime.ids import new_id
 from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.store.agents import Agent
+from services.api.turns import OWN_ROOM
 
 Title = Annotated[str, msgspec.Meta(max_length=200)]
 Question = Annotated[str, msgspec.Meta(max_length=2_000)]
@@ -158,7 +159,7 @@ async def create_source(
     summary="Add a file as a source",
     tags=["Sources"],
     responses=SAME_CONTENT,
-    opt={"media_type": "multipart/form-data"},
+    opt={"media_type": "multipart/form-data", OWN_ROOM: True},
 )
 async def upload_file(
     agent: Agent,
@@ -190,7 +191,7 @@ async def upload_file(
     "/v1/agents/{agent_id:str}/sources/{source_id:str}/file",
     summary="Replace the file of a source",
     tags=["Sources"],
-    opt={"media_type": "multipart/form-data"},
+    opt={"media_type": "multipart/form-data", OWN_ROOM: True},
 )
 async def replace_file(
     agent: Agent,

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -48,6 +49,7 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
+from services.api.turns import Turns
 from services.api.uploads import UploadShare
 
 ROUTES = (
@@ -140,6 +142,11 @@ def build(
         usage=usage,
         settings=settings,
     )
+    turns = DefineMiddleware(
+        Turns,
+        each=settings.changes_per_account,
+        lines=WeakValueDictionary[str, asyncio.Semaphore](),
+    )
     # A source may be larger than any other body. One path's handlers are registered together.
     larger = Router(
         path="/",
@@ -167,7 +174,7 @@ def build(
             **{name: _provide(value) for name, value in given.items()},
             "agent": Provide(managed_agent),
         },
-        middleware=[authentication],
+        middleware=[authentication, turns],
         guards=[media_type_only],
         before_send=[add_headers],
         exception_handlers={Exception: respond},
