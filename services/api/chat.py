@@ -22,6 +22,7 @@ from services.api.presence import while_connected
 from services.api.reconnect import Reconnecting, refuse_ended
 from services.api.relay import ChatResponse, Relay
 from services.api.settings import ApiSettings
+from services.api.turns import OWN_ROOM
 
 
 class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +100,7 @@ class Sending:
     status_code=200,
     summary="Send a message",
     tags=["Chat"],
+    opt={OWN_ROOM: True},
 )
 async def send_message(
     agent_id: str,

@@ -14,6 +14,7 @@ from services.api.errors import Conflict, InvalidRequest
 from services.api.messages import own_question
 from services.api.settings import ApiSettings
 from services.api.store.conversations import Conversations, Feedback, Message
+from services.api.turns import OWN_ROOM
 
 
 class GiveFeedback(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +38,7 @@ class FeedbackView(msgspec.Struct, kw_only=True):
     status_code=200,
     summary="Rate an answer",
     tags=["Chat"],
+    opt={OWN_ROOM: True},
 )
 async def give_feedback(
     message_id: str,

@@ -17,6 +17,7 @@ from services.api.errors import AnswerEnded, NotFound
 from services.api.relay import Relay
 from services.api.store.conversations import Conversation, Conversations, question_id
 from services.api.store.conversations import Message as StoredMessage
+from services.api.turns import OWN_ROOM
 
 LastEventId = Annotated[
     str | None,
@@ -72,6 +73,7 @@ async def resume_stream(
     status_code=200,
     summary="Cancel an answer",
     tags=["Chat"],
+    opt={OWN_ROOM: True},
 )
 async def cancel_message(
     message_id: str,

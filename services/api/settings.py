@@ -95,6 +95,12 @@ class ApiSettings(Settings):
     waiting_per_account: int = Field(
         2_000, ge=1, description="Of these, most that one process has put there for one account"
     )
+    changes_per_account: int = Field(
+        4,
+        ge=1,
+        description="Requests of one account that change something (other than messages and files) "
+        "at the same time in one process; more wait for their turn",
+    )
     uploads_per_account: int = Field(
         4, ge=1, description="Files of one account that one process takes in at the same time"
     )

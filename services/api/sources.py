@@ -33,6 +33,7 @@ from services.api.errors import InvalidRequest
 from services.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.ranges import LARGEST
 from services.api.store.agents import Agent
+from services.api.turns import OWN_ROOM
 from services.api.uploads import read_form
 
 Title = Annotated[str, msgspec.Meta(max_length=200)]
@@ -167,7 +168,7 @@ async def create_source(
     summary="Add a file as a source",
     tags=["Sources"],
     responses=SAME_CONTENT,
-    opt={"media_type": "multipart/form-data"},
+    opt={"media_type": "multipart/form-data", OWN_ROOM: True},
     before_request=read_form,
 )
 async def upload_file(
@@ -201,7 +202,7 @@ async def upload_file(
     "/v1/agents/{agent_id:str}/sources/{source_id:str}/file",
     summary="Replace the file of a source",
     tags=["Sources"],
-    opt={"media_type": "multipart/form-data"},
+    opt={"media_type": "multipart/form-data", OWN_ROOM: True},
     before_request=read_form,
 )
 async def replace_file(

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -57,6 +58,7 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
+from services.api.turns import Turns
 from services.api.upload_share import UploadShare
 
 ROUTES = (
@@ -150,6 +152,11 @@ def build(
         usage=usage,
         settings=settings,
     )
+    turns = DefineMiddleware(
+        Turns,
+        each=settings.changes_per_account,
+        lines=WeakValueDictionary[str, asyncio.Semaphore](),
+    )
     # A source may be larger than any other body. One path's handlers are registered together.
     larger = Router(
         path="/",
@@ -177,7 +184,7 @@ def build(
             **{name: _provide(value) for name, value in given.items()},
             "agent": Provide(managed_agent),
         },
-        middleware=[authentication],
+        middleware=[authentication, turns],
         guards=[few_parameters, media_type_only],
         request_class=TypedRequest,
         before_send=[add_headers],
