@@ -7,7 +7,7 @@ from libs.contracts import subjects
 from libs.contracts.billing import Hold
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.mongo import Database
-from services.billing.expiry import end
+from services.billing.expiry import AT_ONCE, Expiry, end
 from services.billing.holds import OpenHold
 from services.billing.ledger import Ledger
 from tests.billing.test_ledger import a_hold, granted, sent
@@ -67,6 +67,18 @@ async def test_a_hold_that_came_after_its_failure_is_given_back(
     await end(bus, ledger, expired)
     await end(bus, ledger, expired)
     assert (await ledger.balance(hold.account_id)).available == 10
+
+
+async def test_what_an_outage_left_is_swept_together(bus: Bus, database: Database) -> None:
+    """More holds than are worked on at once, all of one account."""
+    ledger = Ledger(database)
+    account_id = await granted(ledger, 1_000)
+    for _ in range(AT_ONCE + 20):
+        await ledger.hold(a_hold(account_id), 4)
+    await Expiry(bus, ledger, ttl=-1).sweep()
+    balance = await ledger.balance(account_id)
+    assert (balance.balance, balance.held) == (1_000, 0)
+    assert await bus.kept(subjects.EVENTS) == AT_ONCE + 20
 
 
 async def test_young_holds_are_left_alone(database: Database) -> None:
