@@ -13,6 +13,9 @@ async def settle(bus: Bus, outcome: Outcome) -> Outcome:
     window is, so the end gets another id, under which again only the first one is taken. Raises
     ServiceUnavailable.
     """
+    # Looked for first: the log refuses a second one within its window only.
+    if logged := await bus.outcome(outcome.message_id):
+        return logged
     if await bus.emit(outcome):
         return outcome
     if logged := await bus.outcome(outcome.message_id):

@@ -167,6 +167,7 @@ class Acceptance:
             await self._publish(request, await grounding, started=thread.is_new)
         except Exception as error:
             # What is there of it by now is unknown; an outcome ends it, whatever it is.
+            self._replies.line.answered(request.message_id)
             outage = isinstance(error, OUTAGES)
             code = "service_unavailable" if outage else "internal_error"
             await self.fail(request, code, "The message could not be accepted.")

@@ -135,6 +135,8 @@ async def rotate_key(
     key, secret = rotated
     if await keys.took_back(key):
         raise NotFound("agent")
+    if data.overlap_seconds:
+        await _check_place(agent, key, keys, settings)
     return CreatedKey(key=secret, **msgspec.structs.asdict(view(key)))
 
 

@@ -129,7 +129,8 @@ class Relay:
                     accepted.request, TIMED_OUT.code, TIMED_OUT.message, answer.text
                 )
                 # The first outcome on the log stays; it may have come in this moment.
-                yield await self._replies.catch_up(message_id, answer) or [TIMED_OUT]
+                last = await self._replies.catch_up(message_id, answer)
+                yield last if answer.end is not None else [*last, TIMED_OUT]
         except (GeneratorExit, CancelledError):
             if answer.end is None and accepted.cancel_on_disconnect:
                 await self._cancelling.client_left(message_id)

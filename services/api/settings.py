@@ -181,4 +181,4 @@ class ApiSettings(Settings):
     @property
     def llm_configured(self) -> bool:
         """Whether answers come from a model."""
-        return bool(self.llm_base_url or self.llm_api_key)
+        return bool(self.llm_base_url.strip() or self.llm_api_key.strip())

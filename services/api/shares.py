@@ -52,7 +52,8 @@ class Line:
         self._counts: Counter[str] = Counter()
 
     def add(self, message_id: str, account_id: str) -> None:
-        """Put a question in line."""
+        """Put a question in line; one that is there already has one place."""
+        self.answered(message_id)
         self._waiting[message_id] = (time.monotonic() + self._patience, account_id)
         self._counts[account_id] += 1
 

@@ -11,6 +11,7 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.outcomes import settle
+from libs.bus.work import OUTAGES
 from libs.contracts.events import MessageFailed, outcome_id
 from libs.runtime.clock import now
 from services.api.store.conversations import Conversations
@@ -44,7 +45,12 @@ class Unanswered:
         """Look at some of the messages that are due; whether there were any."""
         found = await self._questions.due(now() - self._patience)
         for message_id in found.unanswered:
-            await self._end(message_id)
+            try:
+                await self._end(message_id)
+            except OUTAGES:
+                raise
+            except Exception:  # it must not keep the others from their end
+                log.exception("unanswered.not_ended", message_id=message_id)
         await self._questions.done(found)
         return bool(found.last)
 

@@ -21,6 +21,7 @@ from openai import APIConnectionError, AsyncOpenAI, DefaultAioHttpClient
 from openai._vendor.httpx_aiohttp import AiohttpTransport  # it can't be given a session otherwise
 
 from libs.runtime.server_url import is_near
+from libs.runtime.settings import SettingsError
 from services.llm.failures import Failed
 from services.llm.settings import LlmSettings
 
@@ -29,7 +30,7 @@ BROKEN = (
     *(httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, APIConnectionError),
     *(aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError),
 )
-"""What a connection that breaks, or speaks no HTTP, raises. A TimeoutError is none: it is ours."""
+"""What a connection that breaks, or speaks no HTTP, raises."""
 AGENT = "AlonChat"
 RAW = {"X-Stainless-Raw-Response": "stream"}
 """Has the client hand over the response as it comes in."""
@@ -107,6 +108,7 @@ def _client(
     base: str, settings: LlmSettings, context: ssl.SSLContext, *, keep: bool
 ) -> AsyncOpenAI:
     key = settings.llm_api_key.get_secret_value()
+    proxy = proxy_of(base)
 
     async def only_ours(request: httpx2.Request) -> None:
         request.headers = _headers(request.headers, key)
@@ -120,7 +122,7 @@ def _client(
     # How long reading may take is patience.py's business.
     timeout = httpx2.Timeout(None, connect=settings.llm_connect_timeout)
     http = DefaultAioHttpClient(
-        transport=AiohttpTransport(verify=context, proxy=proxy_of(base), client=session),
+        transport=AiohttpTransport(verify=context, proxy=proxy, client=session),
         timeout=timeout,
         follow_redirects=False,
         trust_env=False,
@@ -158,7 +160,7 @@ async def _only_answers(response: httpx2.Response) -> None:
 
 
 def _trust() -> ssl.SSLContext:
-    """Trust what the machine trusts, SSL_CERT_FILE, and certifi's list where there is neither."""
+    """Trust what the machine trusts, or SSL_CERT_FILE names, and certifi's list."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
@@ -170,14 +172,20 @@ def proxy_of(url: str) -> httpx2.Proxy | None:
     host = parts.hostname or ""
     if is_near(host) or proxy_bypass(host):
         return None
-    proxy = getproxies().get(parts.scheme)
-    return httpx2.Proxy(proxy) if proxy else None
+    found = getproxies()
+    proxy = found.get(parts.scheme) or found.get("all")
+    if not proxy:
+        return None
+    try:
+        return httpx2.Proxy(proxy if "://" in proxy else f"http://{proxy}")
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise SettingsError(f"The proxy of the environment is no URL of one: {error}.") from error
 
 
 def stale(error: Exception) -> bool:
     """Tell whether a kept connection had been dropped by the other side, nothing being received."""
     cause = _cause(error)
-    if isinstance(cause, aiohttp.ClientConnectorError):
+    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError):
         return False
     return isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError)
 

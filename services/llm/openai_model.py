@@ -113,7 +113,8 @@ async def said(response: Received, *, hide_thoughts: bool) -> AsyncGenerator[Pie
             break
     if reader.failure is None:
         await _read_to_the_end(response)
-    stopped = reader.failure is None and reader.ending().finish_reason == "stop"
+    ended = reader.failure is None and (reader.finished or reader.complete)
+    stopped = ended and reader.ending().finish_reason == "stop"
     for piece in (*speech.push(reader.rest()), *speech.finish(stopped=stopped)):
         yield piece
     ending = reader.ending()

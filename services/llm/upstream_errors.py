@@ -115,18 +115,20 @@ def may_pass(error: ServerError, failure: Failed) -> bool:
 
 
 def limit_of(error: ServerError) -> int | None:
-    """Return the most tokens of an answer that the server names, when that is its complaint."""
-    text = error.text
-    if not _TOKENS.search(text) or not _TOO_MANY.search(text):
+    """Return the most tokens of an answer that the server names as such."""
+    text = error.message[:MOST_WORDS].lower()
+    if not _TOKENS.search(text):
         return None
-    numbers = [int(number) for number in re.findall(r"(?<![\w.])\d{1,7}(?![\w])", text)]
-    return min((number for number in numbers if number > 0), default=None)
+    named = _LIMIT.search(text)
+    return int(named[1]) or None if named else None
 
 
 _TOKENS = re.compile(r"max_\w*tokens|max\w* tokens|tokens")
-_TOO_MANY = re.compile(
-    r"at most|too (?:large|many|high|big)|exceed|less than|<=|no more than|maximum|up to|limit|"
-    r"between|range"
+# Other numbers stand there as well: what was asked for, versions in names of models, statuses.
+_LIMIT = re.compile(
+    r"(?:at most|no more than|up to|less than or equal to|smaller than or equal to|not exceed|"
+    r"(?:maximum|limit|max)(?: (?:value|allowed|output|of|is))*|"
+    r"between \d{1,7} and|[\[(] ?\d{1,7} ?,|<=|>) ?:? ?(\d{1,7})(?!\w|\.\d)"
 )
 _CONTEXT = re.compile(
     r"context.{0,3}length|context.{0,3}window|context.{0,3}size|exceed_context|"

@@ -74,11 +74,10 @@ async def run() -> AsyncIterator[None]:
                 sizes_of(settings),
                 Turns(settings.rag_ingest_slots),
             ),
-            Crawls(states, pages, sources, bus, tools),
+            Crawls(states, pages, sources, bus, tools, Turns(settings.rag_crawl_slots)),
             sources,
             chat_slots=settings.rag_chat_slots,
             ingest_waiting=settings.rag_ingest_waiting,
-            crawl_slots=settings.rag_crawl_slots,
         )
         checks: dict[str, Check] = {
             "mongo": partial(ping_mongo, database),

@@ -53,7 +53,6 @@ def register(
     *,
     chat_slots: int,
     ingest_waiting: int,
-    crawl_slots: int,
 ) -> None:
     """Subscribe to all of it; nothing arrives before the bus is started."""
     chat = Chat(bus, retriever)
@@ -88,7 +87,8 @@ def register(
         SourceCrawl,
         crawls.crawl,
         durable="rag_sources_crawl",
-        slots=crawl_slots,
+        slots=ingest_waiting,
+        max_attempts=PATIENCE,  # the same, see websites.py
         give_up=crawls.give_up,
     )
     work(

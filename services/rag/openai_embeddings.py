@@ -146,13 +146,14 @@ class OpenAIEmbeddings:
             return await self._patiently(texts, patience)
         except (TooMuch, Missing, Slow) as error:
             self._refusals += 1
+            slow = isinstance(error, Slow)
             if len(texts) == 1:
                 return [await self._shortened(texts[0], error, patience)]
         before = self._refusals
         half = (len(texts) + 1) // 2
         vectors = await self._embed(texts[:half], patience)
         vectors += await self._embed(texts[half:], patience)
-        if self._refusals == before:  # both went as they were, so it was the number
+        if self._refusals == before and not slow:  # both went as they were: it was the number
             self._most = min(self._most, half)
             log.info("embeddings.fewer_at_once", texts=half)
         return vectors

@@ -194,7 +194,9 @@ class RagSettings(Settings):
         "take all but one of these places",
     )
     rag_ingest_waiting: int = Field(
-        1_000, ge=1, description="Sources that wait in one rag process for such a place"
+        1_000,
+        ge=1,
+        description="Sources that wait in one rag process for such a place; websites as well",
     )
     max_waiting_sources: int = Field(
         500,
@@ -202,7 +204,10 @@ class RagSettings(Settings):
         description="Sources of an account that wait for being indexed; one more is a 429",
     )
     rag_crawl_slots: int = Field(
-        8, ge=1, description="Websites that one rag process crawls at the same time"
+        8,
+        ge=1,
+        description="Websites that one rag process crawls at the same time; those of one account "
+        "take all but one of these places",
     )
 
     @classmethod

@@ -29,6 +29,7 @@ def test_a_question_waits_until_a_worker_says_something() -> None:
     line = Line(patience=3600)
     for number in range(4):
         line.add(f"msg_{number}", "acc_1" if number else "acc_2")
+    line.add("msg_2", "acc_1")
     line.answered("msg_1")
     line.answered("msg_1")
     line.answered("msg_of_nobody")

@@ -47,6 +47,14 @@ async def test_an_outcome_that_is_there_stays(bus: Bus) -> None:
     assert await on_the_log(bus) == 1
 
 
+async def test_an_outcome_that_the_window_has_forgotten_stays_as_well(bus: Bus) -> None:
+    """Whoever was away for longer than the log refuses a second one finds the first."""
+    subject = subjects.event("message.sent", SENT.message_id)
+    await bus.send(subject, SENT, "as good as forgotten")
+    assert await settle(bus, FAILED) == SENT
+    assert await on_the_log(bus) == 1
+
+
 async def test_an_outcome_that_only_the_window_remembers_is_replaced(bus: Bus) -> None:
     """It is on the log no more, and would be refused as a duplicate for 45 minutes."""
     await bus.emit(SENT)

@@ -14,7 +14,13 @@ from libs.runtime.server_url import is_near, server_key, server_url
 from services.llm.adaptation import Adaptation, Adaptations, Asked, adapted, folded
 from services.llm.finish import meaning_of
 from services.llm.prompt import Turn
-from services.llm.upstream_errors import error_in, error_of_body, failure_of
+from services.llm.upstream_errors import (
+    ServerError,
+    error_in,
+    error_of_body,
+    failure_of,
+    limit_of,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 USUAL = Adaptation("max_completion_tokens")
@@ -168,6 +174,26 @@ def test_limit_that_is_named_is_asked_for() -> None:
     assert found is not None
     assert found.tokens(HOT) == 512
     assert adapted(error, USUAL, Asked(max_tokens=100)) != found
+
+
+@pytest.mark.parametrize(
+    ("message", "most"),
+    [
+        ("the valid range of max_tokens is [1, 8192]", 8192),
+        ("max_tokens must be between 1 and 4096.", 4096),
+        ("max_tokens: 100000 > 4096, the maximum for claude-3-opus", 4096),
+        (
+            "max_tokens is too large: 32768. llama-3-8b supports at most 16384 completion tokens",
+            16384,
+        ),
+        ("`max_completion_tokens` (9000) exceeds the limit: 8000", 8000),
+        ("max_tokens 9000 is too high for gpt-4-32k", None),
+    ],
+)
+def test_the_limit_is_the_number_that_is_called_one(message: str, most: int | None) -> None:
+    """Others stand beside it: what was asked for, the least, a model's version, a status."""
+    error = ServerError(status=400, code="400", type="invalid", message=message)
+    assert limit_of(error) == most
 
 
 def test_folded_prompt_keeps_all_that_it_had() -> None:

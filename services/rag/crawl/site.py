@@ -17,6 +17,7 @@ def new_site(website: Website | None) -> dict[str, Any] | None:
         "crawler": None,
         "error": None,
         "pages": None,
+        "tries": {},
     }
 
 

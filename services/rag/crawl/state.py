@@ -27,6 +27,8 @@ class Claim:
     number: int
     done: bool
     token: str
+    tries: int
+    """How often it was begun, this time included."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,19 @@ class SiteStates:
     def __init__(self, database: Database) -> None:
         self._sources = database["sources"]
 
+    async def account_of(self, source_id: str) -> str:
+        """Return whose source it is. Raises Gone."""
+        document = await self._sources.find_one(_there(source_id), {"account_id": 1})
+        if document is None:
+            raise Gone
+        return str(document["account_id"])
+
+    async def not_tried(self, claim: Claim) -> None:
+        """Say that this time does not count: a server was away."""
+        await self._sources.update_one(
+            _there(claim.source_id), {"$inc": {f"site.tries.{claim.number}": -1}}
+        )
+
     async def take(self, source_id: str) -> Claim:
         """Take over the crawl of a source. Raises Gone when there is no such source any more."""
         token = new_id("crawler")
@@ -59,6 +74,8 @@ class SiteStates:
         if document is None:
             raise Gone
         site = document["site"]
+        version = str(document["version"])
+        await self._sources.update_one(_there(source_id), {"$inc": {f"site.tries.{version}": 1}})
         return Claim(
             agent_id=document["agent_id"],
             source_id=source_id,
@@ -66,6 +83,7 @@ class SiteStates:
             number=document["version"],
             done=site["done"] == document["version"],
             token=token,
+            tries=site.get("tries", {}).get(version, 0) + 1,
         )
 
     async def progress(self, claim: Claim, pages: SitePages) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from libs.bus.bus import Bus
-from libs.bus.work import Delivered
+from libs.bus.work import MAX_ATTEMPTS, OUTAGES, Delivered, GiveUp
 from libs.contracts.sources import Source, SourceCrawl, SourceSubmitted
 from libs.contracts.subjects import SOURCES_CRAWL, SOURCES_SUBMITTED
 from services.rag.crawl import reader
@@ -19,6 +19,7 @@ from services.rag.crawl.pages import Page, Pages
 from services.rag.crawl.state import Claim, Gone, SiteStates
 from services.rag.parse.section import Unreadable
 from services.rag.sources import Sources
+from services.rag.turns import Turns
 
 log = structlog.get_logger()
 
@@ -68,24 +69,45 @@ class Crawls:
     """Handles the jobs of the queue of crawls."""
 
     def __init__(
-        self, states: SiteStates, pages: Pages, sources: Sources, bus: Bus, tools: Tools
+        self,
+        states: SiteStates,
+        pages: Pages,
+        sources: Sources,
+        bus: Bus,
+        tools: Tools,
+        turns: Turns,
     ) -> None:
         self._states = states
         self._pages = pages
         self._sources = sources
         self._bus = bus
         self._tools = tools
+        self._turns = turns
 
     async def crawl(self, job: Delivered[SourceCrawl]) -> None:
         """Fetch the pages of a website, or the rest of them, then have them indexed."""
         source_id = job.message.source_id
         try:
-            claim = await self._states.take(source_id)
-            if not claim.done:
-                await self._run(claim)
+            account_id = await self._states.account_of(source_id)
+            async with self._turns.of(account_id):
+                claim = await self._fetched(source_id)
             await self._submit(claim)
         except Gone:
             await self._leave(source_id)
+
+    async def _fetched(self, source_id: str) -> Claim:
+        """Crawl what is left to crawl. Raises Gone, and GiveUp when it was begun too often."""
+        claim = await self._states.take(source_id)
+        if claim.done:
+            return claim
+        if claim.tries > MAX_ATTEMPTS:
+            raise GiveUp("too many attempts")
+        try:
+            await self._run(claim)
+        except OUTAGES:
+            await self._states.not_tried(claim)
+            raise
+        return claim
 
     async def give_up(self, job: Delivered[SourceCrawl]) -> None:
         """End a crawl that failed too often."""
