@@ -20,6 +20,7 @@ STOP_TIMEOUT = 10.0
 """Seconds that a server gets to stop."""
 LOWEST_PORT, HIGHEST_PORT = 18_000, 32_000
 """Where free ports are taken from; connections have theirs from 32,768 on, or higher."""
+_given: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,17 @@ def free_port() -> int:
     """Return a port that nobody listens on right now.
 
     It is none of those that the kernel gives to connections: one of these would be gone again when
-    the server comes to listen on it, also when it comes back after a crash.
+    the server comes to listen on it, also when it comes back after a crash. Nor is it one that was
+    returned before: whoever got that may not listen yet.
     """
     while True:
         port = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT)
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
+            _given.add(port)
             return port
 
 

@@ -307,9 +307,17 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     async def reconnected() -> None:
         bus.reconnected()
 
+    opened = False
+
     async def failed(error: Exception) -> None:
-        # Of the connection, or of a subscription's callback: the subscription goes on.
-        log.error("bus.error", error=repr(error), exc_info=error)
+        # Of the connection, or of a subscription's callback: the subscription goes on. What keeps
+        # the connection from being opened is raised to whoever opens it.
+        if not opened:
+            return
+        if isinstance(error, OSError | NatsError):
+            log.warning("bus.error", error=repr(error))
+        else:
+            log.error("bus.error", error=repr(error), exc_info=error)
 
     broker = NatsBroker(
         url.split(","),
@@ -326,6 +334,7 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
     )
     transport.use()
     bus = Bus(broker, await broker.connect())
+    opened = True
     transport.keep_unsent(bus.client)
     try:
         _check_size(bus.client)

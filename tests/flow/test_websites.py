@@ -107,7 +107,7 @@ async def test_a_page_that_can_not_be_read_fails_with_a_reason(
         ({"url": "https://a.example/", "crawl": {"max_pages": 0}}, "crawl.max_pages"),
         ({"url": "https://a.example/", "crawl": {"max_pages": 5_000}}, "crawl.max_pages"),
         ({"url": "https://a.example/", "crawl": {"include": ["docs"]}}, "crawl.include"),
-        ({"url": "https://a.example/", "crawl": {"depth": 3}}, "depth"),
+        ({"url": "https://a.example/", "crawl": {"depth": 3}}, "crawl.depth"),
     ],
 )
 async def test_a_bad_request_is_refused_at_once(
