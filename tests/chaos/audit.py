@@ -161,8 +161,9 @@ class Audit:
             self._wrong(f"{message_id} is stored, its outcome not on the log")
 
     async def _logged(self) -> Any:
+        # Not what the consumer has pending: all may have been pushed by the time that it is asked.
+        waiting = await self._bus.kept(subjects.EVENTS)
         subscription = await self._bus.jetstream.subscribe("events.>", ordered_consumer=True)
-        waiting = (await subscription.consumer_info()).num_pending
         while waiting:
             message = await subscription.next_msg(timeout=10)
             waiting = message.metadata.num_pending
