@@ -18,7 +18,7 @@ from tests import servers
 
 NOBODYS_STREAM = "NOBODYS"
 TESTS = Path(__file__).parent
-SHARED = {"clients", "flow", "security"}
+SHARED = {"clients", "flow", "security", "sizes", "upstreams"}
 """Directories whose tests share a running system: with `-n` they stay together in one process."""
 ONE_AT_A_TIME = {"chaos", "overload", "replicas", "test_kill.py", "test_restart.py"}
 """Directories and modules that kill, or load a machine to its limit: never two of them at once."""

@@ -27,6 +27,7 @@ _SYSTEM = re.compile(
     r"role.{0,60}system|developer instruction|only user and assistant|"
     r"roles? must alternate|alternate user|must alternate"
 )
+_MAX_TOKENS = re.compile(r"max_\w*tokens|max tokens")
 _ROLE_PLACE = re.compile(r"messages\W*\d*\W*role")
 
 
@@ -123,4 +124,4 @@ class Adaptations:
 
 def _names(text: str, field: str) -> bool:
     """Tell whether an error is about the limit of tokens that was asked for."""
-    return field in text or bool(re.search(r"max_\w*tokens|max tokens", text))
+    return field in text or bool(_MAX_TOKENS.search(text))

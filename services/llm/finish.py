@@ -34,6 +34,9 @@ _FAILS = re.compile(r"error|abort|cancel|fail|time_?out")
 _FILTERED = re.compile(r"content_?filter|safety")
 
 
+_OTHERS = re.compile(r"[^a-z0-9]+")
+
+
 def meaning_of(reason: object) -> Meaning | None:
     """Return what it means, None when the server has not ended yet. Unknown ones are a stop."""
     if isinstance(reason, dict):
@@ -47,7 +50,7 @@ def meaning_of(reason: object) -> Meaning | None:
 
 def name_of(reason: str) -> str:
     """Return the name in the one form that the tables have, at most 40 characters of it."""
-    name = re.sub(r"[^a-z0-9]+", "_", reason[:100].strip().lower()).strip("_")[:40]
+    name = _OTHERS.sub("_", reason[:100].strip().lower()).strip("_")[:40]
     return name.removeprefix("finish_reason_") or name
 
 

@@ -123,6 +123,9 @@ _STARTS = (
 )
 _CALL_KEYS = ("arguments", "parameters", "args", "input")
 _JSON_CALL = re.compile(r"[\[{\s]*\"(?:name|function|type|tool|tool_name|tool_calls?|recipient)\"")
+_JSON_BEGINS = re.compile(r"[\[{\s]*(?:\"\w{0,12})?")
+_OPEN_TAG = re.compile(rf"<([a-z_:]{{1,20}})\s[^<>]{{0,{LONGEST_TAG}}}")
+_TAG_WITH_MORE = re.compile(rf"<([a-z_:]{{1,20}})\s[^<>]{{0,{LONGEST_TAG}}}>")
 _QUOTES = frozenset("`'\"\u201c\u2018\u00ab(")
 _SPECIAL = re.compile(r"[<◁\[]|assistantfinal")
 
@@ -255,7 +258,7 @@ class Speech:
             return True
         if self._hide and ("analysis".startswith(small) or _open_tag(small)):
             return True
-        return bool(re.fullmatch(r"[\[{\s]*(?:\"\w{0,12})?", small)) and len(small) < LONGEST_TAG
+        return bool(_JSON_BEGINS.fullmatch(small)) and len(small) < LONGEST_TAG
 
     def _hide_block(self, kind: _Kind, rest: str) -> None:
         self.called = self.called or kind.call
@@ -398,14 +401,14 @@ def _opened(kind: _Kind, text: str, small: str) -> int | None:
     if small.startswith(kind.opens):
         return len(kind.opens)
     if kind.opens.startswith("<") and kind.opens.endswith(">") and "|" not in kind.opens:
-        found = re.match(rf"{re.escape(kind.opens[:-1])}\s[^<>]{{0,{LONGEST_TAG}}}>", small)
-        return found.end() if found else None
+        found = _TAG_WITH_MORE.match(small)
+        return found.end() if found and f"<{found[1]}>" == kind.opens else None
     return None
 
 
 def _open_tag(small: str) -> bool:
     """Tell whether a text is a thought's tag with attributes, not yet closed."""
-    found = re.fullmatch(rf"<([a-z_:]{{1,20}})\s[^<>]{{0,{LONGEST_TAG}}}", small)
+    found = _OPEN_TAG.fullmatch(small)
     return bool(found) and found.group(1) in _NAMES if found else False
 
 

@@ -19,6 +19,7 @@ OVERLOADED_STATUS = frozenset({429, 498, 503, 529})
 UNAVAILABLE_STATUS = frozenset({401, 403, 404})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_ERROR = frozenset({"", "0", "none", "null", "ok", "success", "200", "false"})
+_STATUS = re.compile(r"[45]\d\d")
 _IDENTIFIER = re.compile(r"[A-Za-z]+(?:[_.][A-Za-z]+|[_.]?[0-9]{1,3}|\[[0-9]{1,3}\])*")
 
 
@@ -189,7 +190,7 @@ def _said(text: str, status: int | None) -> FailureCode | None:
 
 
 def _status_in(code: str) -> int | None:
-    return int(code) if re.fullmatch(r"[45]\d\d", code) else None
+    return int(code) if _STATUS.fullmatch(code) else None
 
 
 def _says_error(error: Any) -> bool:

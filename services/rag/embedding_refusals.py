@@ -21,6 +21,7 @@ from services.rag.embedding_errors import (
     Unavailable,
 )
 
+_STATUS = re.compile(r"[45]\d\d(\d\d)?")
 UNTOLD = frozenset({200, 500})
 """Statuses with which anything may be meant."""
 READ = 4_000
@@ -143,7 +144,7 @@ def _status(status: int, error: Mapping[str, Any]) -> int:
         return status
     named = [error.get("code"), error.get("status"), error.get("status_code")]
     # vLLM's and FastChat's own codes begin with the status they mean.
-    numbers = [int(str(one)[:3]) for one in named if re.fullmatch(r"[45]\d\d(\d\d)?", str(one))]
+    numbers = [int(str(one)[:3]) for one in named if _STATUS.fullmatch(str(one))]
     return numbers[0] if numbers else status
 
 

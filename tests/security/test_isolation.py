@@ -16,7 +16,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/agents/{agent_id}/chat": {"message": "Hello?"},
     "POST /v1/agents": {"name": "Mine"},
     "PATCH /v1/agents/{agent_id}": {"name": "Mine"},
-    "POST /v1/agents/{agent_id}/sources": {"type": "text", "title": "T", "content": "Text."},
+    "POST /v1/agents/{agent_id}/sources": {"type": "text", "title": "T", "text": "Text."},
     "POST /v1/agents/{agent_id}/sources/files": None,
     "PATCH /v1/agents/{agent_id}/sources/{source_id}": {"title": "Mine"},
     "POST /v1/agents/{agent_id}/sources/{source_id}/reindex": None,
