@@ -31,6 +31,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return 0 if given else min(WORKERS, os.cpu_count() or 1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests have to stay in one process when they are spread over several."""
     for item in items:
