@@ -16,7 +16,7 @@ run: $(VENV)/laptop.stamp  ## start everything on this machine
 
 test: $(VENV)/dev.stamp  ## run all tests
 	@tests/runtimes.sh
-	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/pytest $(ARGS)
 
 chaos: $(VENV)/dev.stamp  ## kill things under load for ten minutes, then audit
 	$(BIN)/python -m tests.chaos $(ARGS)

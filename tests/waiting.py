@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 
 
 async def eventually(
