@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 # testcontainers' own clean-up container is an image that nothing here may pull.
 os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
@@ -17,31 +16,6 @@ from libs.runtime.mongo import Database, open_mongo
 from tests import servers
 
 NOBODYS_STREAM = "NOBODYS"
-TESTS = Path(__file__).parent
-SHARED = {"clients", "flow", "security", "sizes", "upstreams"}
-"""Directories whose tests share a running system: with `-n` they stay together in one process."""
-ONE_AT_A_TIME = {"chaos", "overload", "replicas", "test_kill.py", "test_restart.py"}
-"""Directories and modules that kill, or load a machine to its limit: never two of them at once."""
-WORKERS = 2
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Return the workers of `-n auto`: none where servers were given, for these would be shared."""
-    given = any(servers.kind(name) == "environment" for name in servers.IMAGES)
-    return 0 if given else min(WORKERS, os.cpu_count() or 1)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests have to stay in one process when they are spread over several."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(TESTS))))
-
-
-def _group(module: Path) -> str:
-    if ONE_AT_A_TIME & set(module.parts):
-        return "one at a time"
-    return module.parts[0] if module.parts[0] in SHARED else str(module)
 
 
 def pytest_report_header() -> list[str]:

@@ -8,27 +8,24 @@ A tag that stands in the middle of a line is talked about, and is text. No I/O.
 
 import json
 import re
-from dataclasses import dataclass
 
 from services.llm.answerer import Anew
-
-_NAMES = (
-    "think",
-    "thinking",
-    "thought",
-    "thoughts",
-    "reasoning",
-    "reason",
-    "reflection",
-    "scratchpad",
-    "analysis",
-    "inner_monologue",
-    "chain_of_thought",
-    "seed:think",
-    "antthinking",
+from services.llm.markup import (
+    BARE,
+    CALLS,
+    ENDS,
+    LONGEST_TAG,
+    ORPHAN,
+    ORPHANS,
+    STARTS,
+    THOUGHTS,
+    WRAPS,
+    Kind,
+    alternatives,
+    open_tag,
+    opened,
 )
-LONGEST_TAG = 64
-"""Characters that a tag has at most."""
+
 MOST_HIDDEN = 1_000_000
 """Characters of a block that are kept, in case it turns out to be text."""
 MOST_MENTIONS = 50
@@ -37,117 +34,11 @@ MOST_ENDS = 1000
 """Characters of end tokens that are held back; an answer of so many is no answer anyway."""
 MOST_BLOCKS = 500
 """Tags at the start of a text after which all that follows is text."""
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A block that is not said: how it opens and closes, in small letters. `call`: of a tool."""
-
-    opens: str
-    closes: tuple[str, ...]
-    call: bool = False
-
-
-def _tag(name: str) -> _Kind:
-    """An XML-like tag; models mix up the two commonest closing ones."""
-    closing = dict.fromkeys((f"</{name}>", "</think>", "</thinking>"))
-    return _Kind(f"<{name}>", tuple(closing))
-
-
-_FINAL = "<|channel|>final<|message|>"
-_THOUGHTS = (
-    *map(_tag, _NAMES),
-    _Kind("[think]", ("[/think]",)),
-    _Kind("◁think▷", ("◁/think▷",)),
-    _Kind("<|think|>", ("<|/think|>", "<|end_think|>", "</think>")),
-    _Kind("<|thinking|>", ("<|/thinking|>", "<|end_thinking|>")),
-    _Kind("<|begin_of_thought|>", ("<|end_of_thought|>",)),
-    _Kind("<|start_thinking|>", ("<|end_thinking|>",)),
-    _Kind("<|channel|>", ("final<|message|>",)),
-    _Kind("<|start|>assistant<|channel|>", ("final<|message|>",)),
-    _Kind("<unused94>", ("<unused95>",)),
-)
-_BARE = _Kind("analysis", ("assistantfinal",))
-"""The channels of gpt-oss where a server leaves out the tokens around their names."""
-_CALLS = (
-    _Kind("<tool_call>", ("</tool_call>",), call=True),
-    _Kind("<tool_calls>", ("</tool_calls>",), call=True),
-    _Kind("<function_call>", ("</function_call>",), call=True),
-    _Kind("<function_calls>", ("</function_calls>",), call=True),
-    _Kind("<start_function_call>", ("<end_function_call>",), call=True),
-    _Kind("<tool_code>", ("</tool_code>",), call=True),
-    _Kind("<function=", ("</function>",), call=True),
-    _Kind("<|tool_calls_section_begin|>", ("<|tool_calls_section_end|>",), call=True),
-    _Kind("<｜tool▁calls▁begin｜>", ("<｜tool▁calls▁end｜>",), call=True),  # noqa: RUF001  # its own character
-    _Kind("[tool_calls]", (), call=True),
-    _Kind("<|tool_call|>", ("<|/tool_call|>",), call=True),
-    _Kind("<|python_tag|>", (), call=True),
-)
-_ENDS = (
-    "<|im_end|>",
-    "<|end|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<|end_of_turn|>",
-    "<|end_of_turn_token|>",
-    "<|return|>",
-    "<|eos|>",
-    "<end_of_turn>",
-    "<eos>",
-    "</s>",
-    "[eos]",
-    "<｜end▁of▁sentence｜>",  # noqa: RUF001  # its own character
-    "<|end▁of▁sentence|>",
-    "<|endofassistant|>",
-    "[/inst]",
-)
-_WRAPS = {
-    "<answer>": "</answer>",
-    "<response>": "</response>",
-    "<|begin_of_solution|>": "<|end_of_solution|>",
-    "<|start_response|>": "<|end_response|>",
-    "<|start_text|>": "<|end_text|>",
-}
-"""What some models put around the answer after a thought."""
-_STARTS = (
-    "<|im_start|>assistant",
-    "<|start_header_id|>assistant<|end_header_id|>",
-    "<start_of_turn>model",
-    "<|assistant|>",
-    "<|begin_of_text|>",
-    "<bos>",
-    "<s>",
-    "[/inst]",
-)
 _CALL_KEYS = ("arguments", "parameters", "args", "input")
 _JSON_CALL = re.compile(r"[\[{\s]*\"(?:name|function|type|tool|tool_name|tool_calls?|recipient)\"")
 _JSON_BEGINS = re.compile(r"[\[{\s]*(?:\"\w{0,12})?")
-_OPEN_TAG = re.compile(rf"<([a-z_:]{{1,20}})\s[^<>]{{0,{LONGEST_TAG}}}")
-_TAG_WITH_MORE = re.compile(rf"<([a-z_:]{{1,20}})\s[^<>]{{0,{LONGEST_TAG}}}>")
 _QUOTES = frozenset("`'\"\u201c\u2018\u00ab(")
 _SPECIAL = re.compile(r"[<◁\[]|assistantfinal")
-
-
-def _alternatives(literals: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, literals)), re.IGNORECASE)
-
-
-_ORPHANS = tuple(
-    dict.fromkeys(
-        (
-            *(f"</{name}>" for name in _NAMES),
-            "[/think]",
-            "◁/think▷",
-            "<|end_of_thought|>",
-            "<|end_thinking|>",
-            "<|/think|>",
-            _FINAL,
-        )
-    )
-)
-_ORPHAN = _alternatives(_ORPHANS)
 
 
 class Speech:
@@ -156,17 +47,17 @@ class Speech:
     def __init__(self, *, hide_thoughts: bool = True) -> None:
         self.called = False
         self._hide = hide_thoughts
-        self._kinds = (*(_THOUGHTS if hide_thoughts else ()), *_CALLS)
-        self._opens = _alternatives(tuple(kind.opens for kind in self._kinds))
+        self._kinds = (*(THOUGHTS if hide_thoughts else ()), *CALLS)
+        self._opens = alternatives(tuple(kind.opens for kind in self._kinds))
         self._said: list[str] = []
         self._held = ""
-        self._hidden: _Kind | None = None
+        self._hidden: Kind | None = None
         self._dropped: list[str] = []
         self._dropped_size = 0
         self._begun = False
         self._after_block = False
         self._json = False
-        self._ends: tuple[str, ...] = _ENDS
+        self._ends: tuple[str, ...] = ENDS
         self._anew = False
         self._mentions = 0
         self._steps = 0
@@ -232,13 +123,13 @@ class Speech:
         if not text:
             return False
         small = text[: 2 * LONGEST_TAG].lower()
-        for kind in (*self._kinds, *([_BARE] if self._hide else ())):
-            if (length := _opened(kind, text, small)) is not None:
+        for kind in (*self._kinds, *([BARE] if self._hide else ())):
+            if (length := opened(kind, text, small)) is not None:
                 self._hide_block(kind, text[length:])
                 return True
-        for literal in (*_STARTS, *(_WRAPS if self._after_block else ())):
+        for literal in (*STARTS, *(WRAPS if self._after_block else ())):
             if small.startswith(literal):
-                self._ends += (_WRAPS[literal],) if literal in _WRAPS else ()
+                self._ends += (WRAPS[literal],) if literal in WRAPS else ()
                 self._held, self._after_block = text[len(literal) :], True
                 return True
         if _JSON_CALL.match(text):
@@ -253,21 +144,21 @@ class Speech:
 
     def _may_open(self, small: str) -> bool:
         """Tell whether a text may be the beginning of something that is not said."""
-        literals = (*(kind.opens for kind in self._kinds), *_STARTS, *_WRAPS)
+        literals = (*(kind.opens for kind in self._kinds), *STARTS, *WRAPS)
         if any(len(small) < len(literal) and literal.startswith(small) for literal in literals):
             return True
-        if self._hide and ("analysis".startswith(small) or _open_tag(small)):
+        if self._hide and ("analysis".startswith(small) or open_tag(small)):
             return True
         return bool(_JSON_BEGINS.fullmatch(small)) and len(small) < LONGEST_TAG
 
-    def _hide_block(self, kind: _Kind, rest: str) -> None:
+    def _hide_block(self, kind: Kind, rest: str) -> None:
         self.called = self.called or kind.call
         self._hidden, self._held = kind, rest
         self._dropped, self._dropped_size = [], 0
 
     # Within a block that is not said.
 
-    def _in_hidden(self, kind: _Kind) -> bool:
+    def _in_hidden(self, kind: Kind) -> bool:
         small = self._held.lower()
         places = [(small.find(end), len(end)) for end in kind.closes if end in small]
         if places:
@@ -287,7 +178,7 @@ class Speech:
         kind = self._hidden
         if kind is None or kind.call or not stopped:
             return
-        if (kind is _BARE or self._said) and self._dropped_size < MOST_HIDDEN:
+        if (kind is BARE or self._said) and self._dropped_size < MOST_HIDDEN:
             self._say("".join((kind.opens, *self._dropped, self._held)), out)
 
     # Within what is said.
@@ -324,7 +215,7 @@ class Speech:
 
     def _closing(self) -> tuple[int, int] | None:
         """Return where a closing tag stands, and its length."""
-        if found := _ORPHAN.search(self._held):
+        if found := ORPHAN.search(self._held):
             return found.start(), len(found.group())
         place = self._held.find("assistantfinal")
         if place >= 0 and "".join(self._said[:9]).startswith("analysis"):
@@ -341,7 +232,7 @@ class Speech:
             return True
         return bool(self._opens.search(said))
 
-    def _opening(self) -> tuple[int, _Kind, int] | None:
+    def _opening(self) -> tuple[int, Kind, int] | None:
         """Return where a block begins, which, and how long its tag is. It begins a line."""
         for found in self._opens.finditer(self._held):
             before = f"{''.join(self._said[-3:])}{self._held[: found.start()]}"[-200:]
@@ -374,7 +265,7 @@ class Speech:
             ending = ended
 
     def _may_become(self, small: str) -> bool:
-        literals = (*self._ends, *_ORPHANS, *(kind.opens for kind in self._kinds))
+        literals = (*self._ends, *ORPHANS, *(kind.opens for kind in self._kinds))
         return any(len(small) < len(literal) and literal.startswith(small) for literal in literals)
 
     def _without_ends(self, text: str) -> str:
@@ -391,25 +282,6 @@ class Speech:
         last = text[max(0, ending - LONGEST_TAG) : ending].lower()
         end = next((one for one in self._ends if last.endswith(one)), None)
         return None if end is None else ending - len(end)
-
-
-def _opened(kind: _Kind, text: str, small: str) -> int | None:
-    """Return the length of the tag when a text begins with that of a kind."""
-    if kind is _BARE:
-        # "analysisWe need to": no word of a sentence goes on like that.
-        return 8 if small.startswith("analysis") and text[8:9].isupper() else None
-    if small.startswith(kind.opens):
-        return len(kind.opens)
-    if kind.opens.startswith("<") and kind.opens.endswith(">") and "|" not in kind.opens:
-        found = _TAG_WITH_MORE.match(small)
-        return found.end() if found and f"<{found[1]}>" == kind.opens else None
-    return None
-
-
-def _open_tag(small: str) -> bool:
-    """Tell whether a text is a thought's tag with attributes, not yet closed."""
-    found = _OPEN_TAG.fullmatch(small)
-    return bool(found) and found.group(1) in _NAMES if found else False
 
 
 def _without_blank_lines(text: str) -> str:

@@ -56,7 +56,7 @@ PATTERN_BOUND = 0.1
 FUNCTION_RUN = 8_000
 FUNCTION_BOUND = 0.5
 METHODS = ("search", "match", "fullmatch", "sub", "findall", "finditer", "split")
-MAKES_PATTERNS = {"services/llm/words.py", "services/llm/speech.py"}
+MAKES_PATTERNS = {"services/llm/words.py", "services/llm/markup.py"}
 """Modules with a function that compiles what their constants are."""
 
 ROOT = Path(services.__file__).parent.parent
