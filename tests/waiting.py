@@ -4,6 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from libs.bus.bus import Bus
+from libs.contracts import subjects
+
 TIMEOUT = 60.0
 
 
@@ -16,3 +19,12 @@ async def eventually(
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s")
         await asyncio.sleep(interval)
+
+
+async def nothing_waits(bus: Bus) -> bool:
+    """Whether every consumer of every stream has done all of its work."""
+    for stream in (subjects.CHAT, subjects.EVENTS, subjects.SOURCES, subjects.DELIVERIES):
+        for consumer in await bus.jetstream.consumers_info(stream.name):
+            if consumer.num_pending or consumer.num_ack_pending:
+                return False
+    return True

@@ -18,13 +18,8 @@ from libs.bus.bus import Bus, open_bus
 from libs.bus.work import Delivered, work
 from libs.contracts import subjects
 from libs.contracts.chat import SourcesFrame, TextFrame
-from libs.contracts.events import (
-    MessageFailed,
-    MessageSent,
-    Outcome,
-    name_of,
-    outcome_id,
-)
+from libs.contracts.events import MessageFailed, MessageSent, Outcome, name_of, outcome_id
+from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
 from services.api.answer import Answer, Failed, Finished
@@ -96,7 +91,7 @@ class System:
         subject = subjects.chat_reply(edge.edge, message_id)
         await self.worker.tell(subject, SourcesFrame(attempt=1, seq=0, sources=(), confidence=0.9))
         await self.worker.tell(subject, TextFrame(attempt=1, seq=1, text="We"))
-        await log_outcome(self.worker, outcome, outcome.at)
+        await log_outcome(self.worker, outcome, now())
         await following
         return outcome, answer
 
