@@ -27,6 +27,7 @@ from services.api.heads import HeadBounds
 from services.api.idle import IdleConversations
 from services.api.key_usage import KeyUsage
 from services.api.protocol import Bounds, Connections, bounded
+from services.api.refusals import Refusals
 from services.api.replies import Replies
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
@@ -146,7 +147,11 @@ async def _http(
         proxied,
         http=bounded(
             _bounds(settings),
-            Connections(settings.max_connections_per_address, proxied.trusted_hosts.__contains__),
+            Connections(
+                settings.max_connections_per_address,
+                proxied.trusted_hosts.__contains__,
+                Refusals(settings.refusals_at_once),
+            ),
         ),
         lifespan="off",
         log_config=None,

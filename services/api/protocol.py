@@ -22,9 +22,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from libs.runtime.ids import new_id
 from services.api import heads
-from services.api.addresses import network
+from services.api.addresses import UNKNOWN, network
 from services.api.errors import ErrorBody, ErrorDetail
 from services.api.heads import HeadBounds, Refused
+from services.api.refusals import Refusals
 
 FIRST_REQUEST = 0.5
 """Seconds that a new connection gets for its first request when the process drains."""
@@ -36,6 +37,8 @@ FORWARDED = 512
 """Most bytes of an X-Forwarded-For that are read, from its end, which the proxies wrote."""
 UNREAD = 0.1
 """Seconds in which what has come already is read, before a client is called late."""
+DISCARD = 0.05
+"""Seconds between two looks at what a client sends that was refused."""
 LATE = Refused(408, "request_timeout", "The request did not arrive in time.")
 
 
@@ -58,6 +61,7 @@ class Connections:
 
     of_an_address: int
     is_proxy: Callable[[str], bool]
+    refusals: Refusals
     open: Counter[str] = field(default_factory=Counter)
 
     def enter(self, host: str | None) -> str | None:
@@ -150,7 +154,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read what has come, or discard it when no request can come of it."""
         self._unset_keepalive_if_required()
-        if not self._refused:
+        if self._refused:
+            self.flow.pause_reading()
+            self.loop.call_later(DISCARD, self._read_on)
+        else:
             self._unread = self._unread + data if self._unread else data
             self._read()
 
@@ -338,10 +345,23 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
                 return
         self._discard()
+        self.flow.pause_reading()
+        wait = self.clients.refusals.wait(network(self.client[0]) if self.client else UNKNOWN)
+        self.loop.call_later(wait, self._tell, refused)
+
+    def _tell(self, refused: Refused) -> None:
+        if self.transport.is_closing():
+            return
         self.transport.write(_envelope(refused))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.abort)
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Look at what came meanwhile: it is thrown away, but the end of the connection is seen."""
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _end_with(self, cycle: RequestResponseCycle) -> None:
         """Read nothing more; the connection ends with this answer."""

@@ -21,9 +21,13 @@ class Refusals:
         self._at_once = at_once
         self._counts: TTLCache[str, int] = TTLCache(REMEMBERED, WINDOW)
 
-    async def hold_back(self, client: str) -> None:
-        """Return when a client may be told that it is refused."""
+    def wait(self, client: str) -> float:
+        """Count a refusal; return the seconds until the client may be told of it."""
         count = self._counts.get(client, 0) + 1
         self._counts[client] = count  # begins the window anew
-        if count > self._at_once:
-            await asyncio.sleep(WINDOW)
+        return WINDOW if count > self._at_once else 0.0
+
+    async def hold_back(self, client: str) -> None:
+        """Return when a client may be told that it is refused."""
+        if wait := self.wait(client):
+            await asyncio.sleep(wait)

@@ -11,6 +11,7 @@ import uvicorn
 
 from services.api.heads import HeadBounds
 from services.api.protocol import Bounds, Connections, bounded
+from services.api.refusals import Refusals
 from tests.waiting import eventually
 
 SIZE, LINE, HEADERS, BODY = 8 * 1024, 1024, 20, 256 * 1024
@@ -65,8 +66,9 @@ async def serving(app: App, **changed: Any) -> AsyncIterator[int]:
     """Serve it with the protocol on a free port."""
     limits: dict[str, Any] = {"body": BODY, "patience": PATIENCE, "rate": RATE} | changed
     most = limits.pop("of_an_address", 1_000)
+    refusals = Refusals(limits.pop("refusals", 1_000))
     bounds = Bounds(head=HeadBounds(size=SIZE, line=LINE, headers=HEADERS), **limits)
-    protocol = bounded(bounds, Connections(most, lambda _: False))
+    protocol = bounded(bounds, Connections(most, lambda _: False, refusals))
     config = uvicorn.Config(
         app, http=protocol, lifespan="off", log_config=None, port=0, timeout_keep_alive=30
     )
@@ -413,3 +415,36 @@ async def test_an_address_has_so_many_connections() -> None:
             assert refusal(answer) == (503, "overloaded")
         for _, writer in held:
             writer.close()
+
+
+async def test_who_is_refused_over_and_over_waits_for_it() -> None:
+    """A flood of what is no request, on connections that are made anew, waits for itself."""
+    async with serving(App(), refusals=2) as port:
+        answers = [asyncio.create_task(said(port, b"NONSENSE\r\n\r\n")) for _ in range(6)]
+        done, held_back = await asyncio.wait(answers, timeout=0.5)
+        assert (len(done), len(held_back)) == (2, 4)
+        for answer in await asyncio.gather(*answers):
+            assert refusal(answer) == (400, "invalid_request")
+
+
+async def test_what_follows_a_refusal_is_hardly_read(port: int) -> None:
+    """Who sends on as fast as it goes is read from now and then, until the reset."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = asyncio.create_task(read_answer(reader))
+    sent = 0
+    writer.write(b"GET / HTTP/1.1\r\nX-A: ")
+    async with asyncio.timeout(20):
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"a" * 65536)
+                sent += 65536
+                await writer.drain()
+    assert refusal(await answer) == (431, "headers_too_large")
+    assert sent < 50_000_000
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    """Return one answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
