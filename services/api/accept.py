@@ -48,6 +48,7 @@ from services.api.store.conversations import (
     question_id,
     question_order,
 )
+from services.api.turns import Turns
 
 log = structlog.get_logger()
 
@@ -118,12 +119,18 @@ class Acceptance:
         self._replies = replies
         self._conversations = conversations
         self._settings = settings
+        self._turns = Turns(settings.accepting_per_account)
 
     async def accept(
         self, caller: Caller, agent: Agent, question: Question, turn: Turn | None = None
     ) -> Accepted:
         """Accept a message. Raises NotFound, FaultError (credits), Refused, ServiceUnavailable."""
-        turn = turn or new_turn(caller, question)
+        async with self._turns.of(caller.account.id):
+            return await self._accept(caller, agent, question, turn or new_turn(caller, question))
+
+    async def _accept(
+        self, caller: Caller, agent: Agent, question: Question, turn: Turn
+    ) -> Accepted:
         finding = asyncio.create_task(self._find_thread(caller, agent, question, turn))
         grounding = asyncio.create_task(self._ground(finding, agent, question))
         try:

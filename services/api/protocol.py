@@ -38,7 +38,7 @@ FORWARDED = 512
 UNREAD = 0.1
 """Seconds in which what has come already is read, before a client is called late."""
 DISCARD = 0.05
-"""Seconds between two looks at what a client sends that was refused."""
+"""Seconds between two looks at what a client sends that was refused, or has its answer already."""
 LATE = Refused(408, "request_timeout", "The request did not arrive in time.")
 
 
@@ -154,12 +154,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read what has come, or discard it when no request can come of it."""
         self._unset_keepalive_if_required()
-        if self._refused:
-            self.flow.pause_reading()
-            self.loop.call_later(DISCARD, self._read_on)
-        else:
+        if not self._refused:
             self._unread = self._unread + data if self._unread else data
             self._read()
+        if self._refused or (self._in_body and self.cycle.response_complete):
+            # Nobody wants it, so it may not cost much: it is looked at now and then.
+            self.flow.pause_reading()
+            self.loop.call_later(DISCARD, self._read_on)
 
     def _read(self) -> None:
         """Read until nothing is left, or a request waits behind the one being answered."""
@@ -359,7 +360,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._read_on()
 
     def _read_on(self) -> None:
-        """Look at what came meanwhile: it is thrown away, but the end of the connection is seen."""
+        """Look at what came meanwhile; the end of the connection is seen as well."""
         if not self.transport.is_closing():
             self.flow.resume_reading()
 

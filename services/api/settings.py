@@ -95,6 +95,12 @@ class ApiSettings(Settings):
     waiting_per_account: int = Field(
         2_000, ge=1, description="Of these, most that one process has put there for one account"
     )
+    accepting_per_account: int = Field(
+        16,
+        ge=1,
+        description="Messages of one account that one process accepts at the same time; more wait "
+        "for their turn, so that a burst delays nobody else",
+    )
     changes_per_account: int = Field(
         4,
         ge=1,

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakValueDictionary
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -58,7 +57,7 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
-from services.api.turns import Turns
+from services.api.turns import ChangesTakeTurns, Turns
 from services.api.upload_share import UploadShare
 
 ROUTES = (
@@ -152,11 +151,7 @@ def build(
         usage=usage,
         settings=settings,
     )
-    turns = DefineMiddleware(
-        Turns,
-        each=settings.changes_per_account,
-        lines=WeakValueDictionary[str, asyncio.Semaphore](),
-    )
+    changes = DefineMiddleware(ChangesTakeTurns, turns=Turns(settings.changes_per_account))
     # A source may be larger than any other body. One path's handlers are registered together.
     larger = Router(
         path="/",
@@ -184,7 +179,7 @@ def build(
             **{name: _provide(value) for name, value in given.items()},
             "agent": Provide(managed_agent),
         },
-        middleware=[authentication, turns],
+        middleware=[authentication, changes],
         guards=[few_parameters, media_type_only],
         request_class=TypedRequest,
         before_send=[add_headers],
