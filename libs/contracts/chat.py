@@ -142,13 +142,14 @@ class ChatCancelled(Message, frozen=True, kw_only=True, tag="chat.cancelled.v1")
 
 
 class SourceUsed(Part, frozen=True, kw_only=True):
-    """A source as the client sees it beside an answer."""
+    """A source as the client sees it beside an answer: `text` is the passage below `heading`."""
 
     id: str
     type: str
     title: str
     relevance: float
     text: str = ""
+    heading: str = ""
     page: int | None = None
     url: str | None = None
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from libs.contracts.chat import SourceUsed
 from libs.contracts.message import Message
+from libs.contracts.sources import Note
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -121,17 +122,19 @@ class AgentDeleted(Event, frozen=True, kw_only=True, tag="agent.deleted.v1"):
 
 
 class SourceReady(Event, frozen=True, kw_only=True, tag="source.ready.v1"):
-    """A source can be found in answers."""
+    """A source can be found in answers; `notes` say what of it can't."""
 
     source_id: str
     chunks: int
+    notes: tuple[Note, ...] = ()
 
 
 class SourceFailed(Event, frozen=True, kw_only=True, tag="source.failed.v1"):
-    """A source could not be indexed; `message` says why."""
+    """A source could not be indexed; `message` says why, `notes` what was found on the way."""
 
     source_id: str
     message: str
+    notes: tuple[Note, ...] = ()
 
 
 Outcome = MessageSent | MessageFailed

@@ -50,6 +50,17 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What was left out of a source: `code` for programs, `message` for people.
+
+    `place` is where it is ("page 3", "sheet Prices"), empty for all of the source.
+    """
+
+    code: str
+    message: str
+    place: str
+
+
 class ConversationStartedData(Data, frozen=True, kw_only=True):
     """A first message opened a conversation."""
 
@@ -118,17 +129,19 @@ class CreditsExhaustedData(Data, frozen=True, kw_only=True):
 
 
 class SourceReadyData(Data, frozen=True, kw_only=True):
-    """A source can be found in answers."""
+    """A source can be found in answers; `notes` say what of it can't."""
 
     source_id: str
     chunks: int
+    notes: tuple[Note, ...] = ()
 
 
 class SourceFailedData(Data, frozen=True, kw_only=True):
-    """A source could not be indexed."""
+    """A source could not be indexed; `notes` say what was found on the way."""
 
     source_id: str
     error: Problem
+    notes: tuple[Note, ...] = ()
 
 
 class WebhookDisabledData(Data, frozen=True, kw_only=True):

@@ -56,6 +56,18 @@ class SitePages(Part, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Note(Part, frozen=True, kw_only=True):
+    """What was left out of a source that was read, or read otherwise than it looks, and why.
+
+    `code` is a short name for programs ("hidden_sheet"), `message` a sentence for the source's
+    owner, `place` where it is ("page 3", "sheet Prices", an address), empty for all of the source.
+    """
+
+    code: str
+    message: str
+    place: str = ""
+
+
 class CreateSource(Message, frozen=True, kw_only=True, tag="rag.create_source.v1"):
     """Add a source.
 
@@ -82,7 +94,8 @@ class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
 
     `chunks` are indexed by now, of `total_chunks`; that is None until the content was cut.
     `version` grows with every change of the content; until a version is ready, the one before it
-    is used in answers. The file is in libs.bus.files under `file_id`.
+    is used in answers. The file is in libs.bus.files under `file_id`. `notes` say what of the
+    version was left out.
     """
 
     id: str
@@ -103,6 +116,7 @@ class Source(Message, frozen=True, kw_only=True, tag="rag.source.v1"):
     version: int = 1
     website: Website | None = None
     pages: SitePages | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class SourceRow(Part, frozen=True, kw_only=True):
@@ -121,6 +135,7 @@ class SourceRow(Part, frozen=True, kw_only=True):
     total_chunks: int | None = None
     website: Website | None = None
     pages: SitePages | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class ListSources(Message, frozen=True, kw_only=True, tag="rag.list_sources.v1"):

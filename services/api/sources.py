@@ -21,6 +21,7 @@ from libs.contracts import sources as contract
 from libs.contracts.sources import (
     CrawlScope,
     FileInfo,
+    Note,
     SitePages,
     Source,
     SourceRow,
@@ -96,6 +97,7 @@ class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class SourceView(msgspec.Struct, kw_only=True):
     """A source. It is used in answers once its status is `ready`; `error` says why it failed.
 
+    `notes` say what of it was left out and why, such as hidden sheets or pages that are pictures.
     A source that was changed is `queued` again; its former content is used until it is `ready`.
     A website has a `url`, its `crawl` if asked for, and `pages` as soon as its crawl has begun.
     """
@@ -113,6 +115,7 @@ class SourceView(msgspec.Struct, kw_only=True):
     url: str | None
     crawl: CrawlScope | None
     pages: SitePages | None
+    notes: tuple[Note, ...]
 
 
 class UploadFileForm(msgspec.Struct, kw_only=True):
@@ -376,4 +379,5 @@ def view(source: Source | SourceRow) -> SourceView:
         url=source.website.url if source.website else None,
         crawl=source.website.crawl if source.website else None,
         pages=source.pages,
+        notes=source.notes,
     )

@@ -23,6 +23,7 @@ def sources_of(passages: Iterable[Passage]) -> tuple[SourceUsed, ...]:
             title=passage.title,
             relevance=passage.relevance,
             text=passage.text,
+            heading=passage.heading,
             page=passage.page,
             url=passage.url,
         )

@@ -5,20 +5,20 @@ from pathlib import Path
 
 from libs.bus.files import Files
 from libs.contracts.sources import Source
-from services.rag.parse.isolated import Limits, read_isolated
-from services.rag.parse.section import Section, Unreadable
+from services.rag.parse.isolated import Limits, Read, read_isolated
+from services.rag.parse.section import Unreadable
 
 LOST = "The file is not there any more: upload it again."
 
 
 class Contents:
-    """The sections of files."""
+    """What files say."""
 
     def __init__(self, files: Files, limits: Limits) -> None:
         self._files = files
         self._limits = limits
 
-    async def sections(self, source: Source) -> tuple[Section, ...]:
+    async def read(self, source: Source) -> Read:
         """Return what the file of a source says. Raises Unreadable and ServiceUnavailable."""
         with tempfile.NamedTemporaryFile(prefix="source-") as file:
             found = await self._files.get(source.file_id, file)

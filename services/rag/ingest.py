@@ -27,7 +27,7 @@ from libs.bus.work import (
     TakenOver,
 )
 from libs.contracts.events import SourceFailed, SourceReady
-from libs.contracts.sources import Source, SourceSubmitted
+from libs.contracts.sources import Note, Source, SourceSubmitted
 from libs.runtime.clock import now
 from services.rag.chunk import chunks_of, chunks_of_document, chunks_of_site, embedded_text
 from services.rag.content import Contents
@@ -153,15 +153,15 @@ class Ingestion:
         if taken.tries > MAX_ATTEMPTS:
             raise GiveUp("too many attempts")
         try:
-            chunks = await self._cut(source)
+            chunks, notes = await self._cut(source)
         except Unreadable as error:
-            await self._store.fail(taken, str(error))
+            await self._store.fail(taken, str(error), error.notes)
             return False
         cut = await asyncio.to_thread(_name_of, chunks)
         indexed = source.chunks if taken.cut == cut else 0
         if taken.cut not in {"", cut}:  # an attempt before this one may have made more pieces
             await self._index.drop_version(source.id, source.version)
-        if not await self._store.begin(taken, cut, len(chunks), indexed):
+        if not await self._store.begin(taken, cut, len(chunks), indexed, notes):
             return False
         for batch in _batches(chunks[indexed:], self._sizes.batch):
             await turn.pass_on()
@@ -195,11 +195,14 @@ class Ingestion:
         if stale:
             await self._store.forget_files(found.source, stale)
 
-    async def _cut(self, source: Source) -> list[Chunk]:
-        """Return the chunks of a source. Raises Unreadable."""
+    async def _cut(self, source: Source) -> tuple[list[Chunk], tuple[Note, ...]]:
+        """Return the chunks of a source, and what was left out of it. Raises Unreadable."""
+        notes: tuple[Note, ...] = ()
         # Cutting a long text takes the processor for a while; answers go on meanwhile.
         if source.kind == "file":
-            cutting = partial(chunks_of_document, source, await self._contents.sections(source))
+            document = await self._contents.read(source)
+            notes = document.notes
+            cutting = partial(chunks_of_document, source, document.sections)
         elif source.kind == "website":
             cutting = partial(chunks_of_site, source, await self._websites.pages(source))
         else:
@@ -208,11 +211,11 @@ class Ingestion:
             cutting, size=self._sizes.chunk, overlap=self._sizes.overlap
         )
         if not chunks:
-            raise Unreadable(EMPTY)
+            raise Unreadable(EMPTY, notes)
         others = await self._index.count(source.agent_id, without=source.id)
         if others + len(chunks) > self._sizes.most:
             raise Unreadable(f"The agent would have more than {self._sizes.most} chunks with it.")
-        return chunks
+        return chunks, notes
 
     async def _put(self, chunks: Sequence[Chunk]) -> None:
         vectors = await self._embedder.embed_passages([embedded_text(chunk) for chunk in chunks])
@@ -230,6 +233,7 @@ class Ingestion:
                     at=now(),
                     source_id=source.id,
                     chunks=source.chunks,
+                    notes=source.notes,
                 )
             )
         elif source.status == "failed":
@@ -241,6 +245,7 @@ class Ingestion:
                     at=now(),
                     source_id=source.id,
                     message=source.error or GAVE_UP,
+                    notes=source.notes,
                 )
             )
         log.info("source.ingested", source_id=source.id, status=source.status, chunks=source.chunks)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from libs.contracts.sources import CreateSource, FileInfo, Source, SourceRow
+from libs.contracts.sources import CreateSource, FileInfo, Note, Source, SourceRow
 from libs.runtime.clock import now
 from libs.runtime.deleted_agents import DeletedAgents
 from libs.runtime.ids import new_id
@@ -106,6 +106,7 @@ class SourceStore:
             "submitted": False,
             "chunks": 0,
             "error": None,
+            "notes": [],
             "created_at": created,
             "updated_at": created,
         }
@@ -166,6 +167,7 @@ class SourceStore:
                 "ingester": "",
                 "tries": 0,
                 "error": None,
+                "notes": [],
             },
             replaced,
         )
@@ -220,9 +222,21 @@ class SourceStore:
         """
         return await self._change_ours(taken, {"chunks": chunks})
 
-    async def begin(self, taken: Record, cut: str, total_chunks: int, indexed: int) -> bool:
+    async def begin(
+        self,
+        taken: Record,
+        cut: str,
+        total_chunks: int,
+        indexed: int,
+        notes: Sequence[Note] = (),
+    ) -> bool:
         """Say which chunks there will be. False when this version must not be indexed any more."""
-        change = {"cut": cut, "total_chunks": total_chunks, "chunks": indexed}
+        change = {
+            "cut": cut,
+            "total_chunks": total_chunks,
+            "chunks": indexed,
+            "notes": msgspec.to_builtins(notes),
+        }
         return await self._change_ours(taken, change)
 
     async def finish(self, taken: Record, chunks: int) -> bool:
@@ -237,12 +251,17 @@ class SourceStore:
             },
         )
 
-    async def fail(self, record: Record, error: str) -> bool:
+    async def fail(self, record: Record, error: str, notes: Sequence[Note] = ()) -> bool:
         """Mark a version as failed. False when it was deleted, changed or finished meanwhile.
 
         Its content may be added again, as a source of its own.
         """
-        change = {"status": "failed", "chunks": record.live_chunks, "error": error}
+        change = {
+            "status": "failed",
+            "chunks": record.live_chunks,
+            "error": error,
+            "notes": msgspec.to_builtins(notes),
+        }
         guard = {"ingester": record.ingester} if record.ingester else NOTHING
         change = {**change, "content_key": None}
         return await self._change(record.source, _IN_WORK, change, guard=guard)
@@ -343,6 +362,7 @@ def _record(document: dict[str, Any]) -> Record:
         version=document["version"],
         website=website_of(document["site"]),
         pages=pages_of(document["site"]),
+        notes=_notes(document),
     )
     return Record(
         source=source,
@@ -375,6 +395,10 @@ def _file(document: dict[str, Any]) -> FileInfo | None:
     return msgspec.convert(document["file"], FileInfo | None)
 
 
+def _notes(document: dict[str, Any]) -> tuple[Note, ...]:
+    return msgspec.convert(document.get("notes", ()), tuple[Note, ...])
+
+
 def _row(document: dict[str, Any]) -> SourceRow:
     return SourceRow(
         id=document["_id"],
@@ -390,4 +414,5 @@ def _row(document: dict[str, Any]) -> SourceRow:
         total_chunks=document["total_chunks"],
         website=website_of(document["site"]),
         pages=pages_of(document["site"]),
+        notes=_notes(document),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from libs.contracts import events, payloads
+from libs.contracts.sources import Note
 
 
 def _conversation_started(event: events.ConversationStarted) -> payloads.Data:
@@ -69,12 +70,22 @@ def _credits_exhausted(event: events.CreditsExhausted) -> payloads.Data:
 
 
 def _source_ready(event: events.SourceReady) -> payloads.Data:
-    return payloads.SourceReadyData(source_id=event.source_id, chunks=event.chunks)
+    return payloads.SourceReadyData(
+        source_id=event.source_id, chunks=event.chunks, notes=_notes(event.notes)
+    )
 
 
 def _source_failed(event: events.SourceFailed) -> payloads.Data:
     return payloads.SourceFailedData(
-        source_id=event.source_id, error=payloads.Problem(message=event.message)
+        source_id=event.source_id,
+        error=payloads.Problem(message=event.message),
+        notes=_notes(event.notes),
+    )
+
+
+def _notes(notes: tuple[Note, ...]) -> tuple[payloads.Note, ...]:
+    return tuple(
+        payloads.Note(code=one.code, message=one.message, place=one.place) for one in notes
     )
 
 

@@ -47,6 +47,7 @@ PASSAGE = chat.Passage(
     answer="A",
     url="https://shop.example/hours",
 )
+NOTE = sources.Note(code="hidden_sheet", message="It is hidden.", place="sheet Costs")
 ABOUT: dict[str, Any] = {
     "event_id": "evt_1",
     "account_id": "acc_1",
@@ -63,6 +64,7 @@ SOURCE: dict[str, Any] = {
     "created_at": AT,
     "updated_at": AT,
     "error": "too long",
+    "notes": (NOTE,),
 }
 SITE = sources.Website(
     url="https://shop.example/",
@@ -155,8 +157,8 @@ SAMPLES: tuple[Message, ...] = (
         **ABOUT,
     ),
     events.AgentDeleted(**ABOUT),
-    events.SourceReady(source_id="src_1", chunks=3, **ABOUT),
-    events.SourceFailed(source_id="src_1", message="too long", **ABOUT),
+    events.SourceReady(source_id="src_1", chunks=3, notes=(NOTE,), **ABOUT),
+    events.SourceFailed(source_id="src_1", message="too long", notes=(NOTE,), **ABOUT),
     events.ConversationEnded(conversation_id="conv_1", last_message_at=AT, **ABOUT),
     events.FeedbackReceived(
         message_id="msg_1", conversation_id="conv_1", rating="up", comment="Thanks", **ABOUT

@@ -186,8 +186,8 @@ async def chunks_of_business(business: Business, settings: RagSettings) -> list[
         source = _source(business, labelled)
         if labelled.kind == "file":
             path = business.directory / labelled.file
-            sections = await read_isolated(path, path.suffix.lower(), reading_of(settings))
-            chunks += chunks_of_document(source, sections, size=size, overlap=overlap)
+            document = await read_isolated(path, path.suffix.lower(), reading_of(settings))
+            chunks += chunks_of_document(source, document.sections, size=size, overlap=overlap)
         else:
             chunks += chunks_of(source, size=size, overlap=overlap)
     return chunks

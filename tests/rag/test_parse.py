@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.rag.parse.document import read
+from libs.contracts.sources import Note
+from services.rag.parse.document import read as read_document
 from services.rag.parse.isolated import Limits, read_isolated
 from services.rag.parse.section import Section, Unreadable, cleaned
 from tests.rag import documents
@@ -29,8 +30,18 @@ def file(tmp_path: Path) -> Path:
 
 def sections(file: Path, suffix: str, content: bytes) -> list[Section]:
     """Write and read a document in this process."""
+    return [one for one in parts(file, suffix, content) if isinstance(one, Section)]
+
+
+def notes(file: Path, suffix: str, content: bytes) -> list[Note]:
+    """Write and read a document; return what it says was left out."""
+    return [one for one in parts(file, suffix, content) if isinstance(one, Note)]
+
+
+def parts(file: Path, suffix: str, content: bytes) -> list[Section | Note]:
+    """Write and read a document in this process."""
     file.write_bytes(content)
-    return list(read(file, suffix, most_pages=LIMITS.pages, most_unpacked=LIMITS.memory))
+    return list(read_document(file, suffix, most_pages=LIMITS.pages, most_unpacked=LIMITS.memory))
 
 
 async def refusal(file: Path, suffix: str, content: bytes, limits: Limits = LIMITS) -> str:
@@ -133,7 +144,7 @@ async def test_an_isolated_process_reads_the_same(file: Path) -> None:
     """What comes back over the process's output is what was read."""
     content = documents.pdf([("One", "Text of a page.")])
     expected = sections(file, ".pdf", content)
-    assert list(await read_isolated(file, ".pdf", LIMITS)) == expected
+    assert list((await read_isolated(file, ".pdf", LIMITS)).sections) == expected
 
 
 @pytest.mark.parametrize(
@@ -249,6 +260,7 @@ async def test_a_long_heading_is_not_in_every_section(file: Path) -> None:
     """It would be there a thousand times, in memory and in the index."""
     content = b"# " + b"a" * 50_000 + b"".join(b"\n## b\n\ntext" for _ in range(1_000))
     file.write_bytes(content)  # noqa: ASYNC240 - nothing else runs in this loop
-    found = await read_isolated(file, ".md", replace(LIMITS, characters=1_000_000))
+    read = await read_isolated(file, ".md", replace(LIMITS, characters=1_000_000))
+    found = read.sections
     assert len(found) == 1_000
     assert max(len(one.heading) for one in found) <= 300

@@ -5,6 +5,7 @@ from typing import Any
 
 from libs.contracts import events
 from libs.contracts.chat import SourceUsed
+from libs.contracts.sources import Note
 from libs.runtime.ids import new_id
 
 AT = datetime(2026, 1, 23, 10, 0, 0, tzinfo=UTC)
@@ -83,5 +84,10 @@ WEBHOOK_DISABLED = events.WebhookDisabled(
     reason="failing",
     failing_since=AT,
 )
-SOURCE_READY = events.SourceReady(**_BASE, source_id="src_1", chunks=12)
+SOURCE_READY = events.SourceReady(
+    **_BASE,
+    source_id="src_1",
+    chunks=12,
+    notes=(Note(code="hidden_sheet", message="It is hidden.", place="sheet Costs"),),
+)
 SOURCE_FAILED = events.SourceFailed(**_BASE, source_id="src_1", message="The text is empty.")

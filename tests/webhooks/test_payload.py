@@ -50,11 +50,12 @@ GOLDEN = {
         '"failing_since":"2026-01-23T10:00:00Z"}}'
     ),
     happenings.SOURCE_READY: (
-        '{"event":"source.ready",' + ENVELOPE + '{"source_id":"src_1","chunks":12}}'
+        '{"event":"source.ready",' + ENVELOPE + '{"source_id":"src_1","chunks":12,'
+        '"notes":[{"code":"hidden_sheet","message":"It is hidden.","place":"sheet Costs"}]}}'
     ),
     happenings.SOURCE_FAILED: (
         '{"event":"source.failed",' + ENVELOPE + '{"source_id":"src_1",'
-        '"error":{"message":"The text is empty."}}}'
+        '"error":{"message":"The text is empty."},"notes":[]}}'
     ),
 }
 

@@ -82,7 +82,7 @@ def _document(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
     path = folder / "document"
     path.write_bytes(content)
     found = read_document(path, task.suffix, most_pages=limits.pages, most_unpacked=limits.memory)
-    return _read(list(found), About(), limits)
+    return _read([one for one in found if isinstance(one, Section)], About(), limits)
 
 
 def _read(sections: list[Section], about: About, limits: Limits) -> Read:

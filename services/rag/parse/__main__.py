@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from libs.contracts.sources import Note
 from services.rag.parse.document import read
 from services.rag.parse.isolated import Limits, Read
-from services.rag.parse.section import Section, Unreadable, cleaned
+from services.rag.parse.section import Section, Unreadable, cleaned, few
 
 NICENESS = 10
 """Answers go first."""
@@ -28,18 +29,22 @@ def _read(path: Path, suffix: str, limits: Limits) -> Read:
     cpu = int(limits.seconds) + 1  # ends it even when the process that asked is gone
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
     sections: list[Section] = []
+    notes: list[Note] = []
     room = limits.characters
     try:
-        for section in read(path, suffix, most_pages=limits.pages, most_unpacked=limits.memory):
-            room -= sum(map(len, (section.text, section.heading, section.question, section.answer)))
+        for part in read(path, suffix, most_pages=limits.pages, most_unpacked=limits.memory):
+            if isinstance(part, Note):
+                notes.append(part)
+                continue
+            room -= sum(map(len, (part.text, part.heading, part.question, part.answer)))
             if room < 0:
                 return Read(error=f"The document has more than {limits.characters} characters.")
-            sections.append(cleaned(section))
+            sections.append(cleaned(part))
     except Unreadable as error:
-        return Read(error=str(error))
+        return Read(error=str(error), notes=few([*notes, *error.notes]))
     except MemoryError:
         return Read(error=f"Reading the document takes more than {limits.memory} bytes of memory.")
-    return Read(sections=tuple(sections))
+    return Read(sections=tuple(sections), notes=few(notes))
 
 
 if __name__ == "__main__":

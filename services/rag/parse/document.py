@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from libs.contracts.sources import Note
 from services.rag.parse.archive import mended
 from services.rag.parse.markdown import sections_of
 from services.rag.parse.pdf import read_pdf
@@ -16,8 +17,13 @@ PDF_HEADER_WITHIN = 1024
 """Bytes; the specification lets something stand before the header."""
 
 
-def read(path: Path, suffix: str, *, most_pages: int, most_unpacked: int) -> Iterator[Section]:
-    """Yield a document's sections. `most_unpacked` is in bytes. Raises Unreadable."""
+def read(
+    path: Path, suffix: str, *, most_pages: int, most_unpacked: int
+) -> Iterator[Section | Note]:
+    """Yield a document's sections, and notes of what is left out, in the document's order.
+
+    `most_unpacked` is in bytes. Raises Unreadable.
+    """
     if not path.stat().st_size:
         raise Unreadable("The file is empty.")
     match suffix:
@@ -34,7 +40,7 @@ def read(path: Path, suffix: str, *, most_pages: int, most_unpacked: int) -> Ite
             return _read_text(decoded(path), suffix)
 
 
-def _read_text(text: str, suffix: str) -> Iterator[Section]:
+def _read_text(text: str, suffix: str) -> Iterator[Section | Note]:
     match suffix:
         case ".csv":
             return read_csv(text)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from libs.contracts.sources import Note
 from services.rag.parse.section import Section, Unreadable
 
 log = structlog.get_logger()
@@ -29,17 +30,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a document says, or why it can't be read."""
+    """What a document says, or why it can't be read; `notes` are of what was left out."""
 
     sections: tuple[Section, ...] = ()
+    notes: tuple[Note, ...] = ()
     error: str | None = None
 
 
 _decoder = msgspec.json.Decoder(Read)
 
 
-async def read_isolated(path: Path, suffix: str, limits: Limits) -> tuple[Section, ...]:
-    """Return a document's sections. Raises Unreadable."""
+async def read_isolated(path: Path, suffix: str, limits: Limits) -> Read:
+    """Return what a document says. Raises Unreadable."""
     command = [sys.executable, "-m", "services.rag.parse", str(path), suffix]
     process = await asyncio.create_subprocess_exec(
         *command, msgspec.json.encode(limits).decode(), stdout=PIPE, stderr=PIPE
@@ -62,5 +64,5 @@ async def read_isolated(path: Path, suffix: str, limits: Limits) -> tuple[Sectio
         raise Unreadable(UNREADABLE)
     found = _decoder.decode(output)
     if found.error:
-        raise Unreadable(found.error)
-    return found.sections
+        raise Unreadable(found.error, found.notes)
+    return found

@@ -1,10 +1,12 @@
 """What every format is read into."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
+
+from libs.contracts.sources import Note
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,6 +24,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 MOST_REASON = 300
 """Characters of a reason: some quote what is in a document."""
+MOST_NOTES = 50
+"""Notes of one document; what is left out of more than that is only counted."""
+MOST_PLACE = 100
+"""Characters of a note's place, such as the name of a sheet."""
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 """What no transport of ours can carry: NUL, and halves of a character."""
 
@@ -42,11 +48,26 @@ def cleaned(section: Section) -> Section:
     )
 
 
-class Unreadable(Exception):
-    """A document that can't be read; the message tells its owner why."""
+def note(code: str, message: str, place: str = "") -> Note:
+    """Return what the owner is told of something left out, in clean text of bounded length."""
+    return Note(code=code, message=clean(message)[:MOST_REASON], place=clean(place)[:MOST_PLACE])
 
-    def __init__(self, reason: str) -> None:
+
+def few(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Return each note once, MOST_NOTES of them, and how many more there are."""
+    once = tuple(dict.fromkeys(notes))
+    if len(once) <= MOST_NOTES:
+        return once
+    left = len(once) - MOST_NOTES + 1
+    return (*once[: MOST_NOTES - 1], note("more", f"There are {left} more notes of this kind."))
+
+
+class Unreadable(Exception):
+    """A document that can't be read; the message tells its owner why, `notes` what of it."""
+
+    def __init__(self, reason: str, notes: Sequence[Note] = ()) -> None:
         super().__init__(reason[:MOST_REASON])
+        self.notes = few(notes)
 
 
 HEADING_SEPARATOR = " > "
