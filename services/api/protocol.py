@@ -37,7 +37,7 @@ FORWARDED = 512
 """Most bytes of an X-Forwarded-For that are read, from its end, which the proxies wrote."""
 UNREAD = 0.1
 """Seconds in which what has come already is read, before a client is called late."""
-DISCARD = 0.05
+DISCARD = 0.02
 """Seconds between two looks at what a client sends that was refused, or has its answer already."""
 LATE = Refused(408, "request_timeout", "The request did not arrive in time.")
 
@@ -337,7 +337,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._in_body and not answering:  # it has its answer already
             self._discard()
-            self.transport.close()
+            self._linger()
             return
         if answering:
             cycle.disconnected = True
@@ -354,10 +354,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.transport.write(_envelope(refused))
+        self._linger()
+        self._read_on()
+
+    def _linger(self) -> None:
+        """End our side; a client that is still sending gets a while to see what we said."""
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.abort)
-        self._read_on()
 
     def _read_on(self) -> None:
         """Look at what came meanwhile; the end of the connection is seen as well."""
