@@ -96,13 +96,13 @@ class ApiSettings(Settings):
         2_000, ge=1, description="Of these, most that one process has put there for one account"
     )
     accepting_per_account: int = Field(
-        16,
+        8,
         ge=1,
         description="Messages of one account that one process accepts at the same time; more wait "
         "for their turn, so that a burst delays nobody else",
     )
     changes_per_account: int = Field(
-        4,
+        2,
         ge=1,
         description="Requests of one account that change something (other than messages and files) "
         "at the same time in one process; more wait for their turn",
