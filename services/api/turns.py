@@ -8,11 +8,20 @@ limit that always held took a quarter of its answers from it (`make bench-quick`
 """
 
 import math
+from contextlib import AsyncExitStack
 from weakref import WeakValueDictionary
 
 from anyio import CapacityLimiter
 from cachetools import TTLCache
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.datastructures import Headers
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    Receive,
+    Scope,
+    Send,
+    WebSocketReceiveMessage,
+)
 
 ALONE = 5.0
 """Seconds after which an account that asked for no turn is not there any more."""
@@ -72,5 +81,30 @@ class ChangesTakeTurns:
         if caller is None or own_room or scope.get("method") not in CHANGES:
             await self._app(scope, receive, send)
             return
-        async with self._turns.of(caller.account.id):
+        async with AsyncExitStack() as turn:
+            line = self._turns.of(caller.account.id)
+            if _has_body(scope):
+                receive = _then_in_turn(receive, line, turn)
+            else:
+                await turn.enter_async_context(line)
             await self._app(scope, receive, send)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers.from_scope(scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _then_in_turn(receive: Receive, line: CapacityLimiter, turn: AsyncExitStack) -> Receive:
+    """Return what waits for the turn once the body is there: a slow one makes nobody wait."""
+    waits = True
+
+    async def received() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        nonlocal waits
+        message = await receive()
+        if waits and message["type"] == "http.request" and not message["more_body"]:
+            waits = False
+            await turn.enter_async_context(line)
+        return message
+
+    return received
