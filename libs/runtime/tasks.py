@@ -19,7 +19,7 @@ Step = Callable[[], Awaitable[object]]
 
 AFTER_FAILURE = 1.0
 """Seconds, at least, between a step that failed and the next."""
-CANCEL_AGAIN = 3.0
+CANCEL_AGAIN = 0.5
 """Seconds after which a loop that goes on all the same is cancelled again."""
 
 

@@ -113,13 +113,14 @@ class Acceptance:
         conversations: Conversations,
         grounding: Grounding,
         settings: ApiSettings,
+        turns: Turns,
     ) -> None:
         self._bus = bus
         self._grounding = grounding
         self._replies = replies
         self._conversations = conversations
         self._settings = settings
-        self._turns = Turns(settings.accepting_per_account)
+        self._turns = turns
 
     async def accept(
         self, caller: Caller, agent: Agent, question: Question, turn: Turn | None = None

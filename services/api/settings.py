@@ -96,16 +96,16 @@ class ApiSettings(Settings):
         2_000, ge=1, description="Of these, most that one process has put there for one account"
     )
     accepting_per_account: int = Field(
-        8,
+        4,
         ge=1,
-        description="Messages of one account that one process accepts at the same time; more wait "
-        "for their turn, so that a burst delays nobody else",
+        description="Messages of one account that one process accepts at the same time when other "
+        "accounts are there; more wait for their turn, so that a burst delays nobody else",
     )
     changes_per_account: int = Field(
-        2,
+        1,
         ge=1,
         description="Requests of one account that change something (other than messages and files) "
-        "at the same time in one process; more wait for their turn",
+        "at the same time in one process when other accounts are there; more wait for their turn",
     )
     uploads_per_account: int = Field(
         4, ge=1, description="Files of one account that one process takes in at the same time"

@@ -57,7 +57,7 @@ from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
-from services.api.turns import ChangesTakeTurns, Turns
+from services.api.turns import ChangesTakeTurns, Present, Turns
 from services.api.upload_share import UploadShare
 
 ROUTES = (
@@ -117,7 +117,9 @@ def build(
 ) -> ASGIApp:
     """Return the application over these parts."""
     grounding = Grounding(bus, at_once=settings.max_grounding_ahead)
-    acceptance = Acceptance(bus, replies, conversations, grounding, settings)
+    present = Present()
+    accepting = Turns(settings.accepting_per_account, present)
+    acceptance = Acceptance(bus, replies, conversations, grounding, settings, accepting)
     cancelling = Cancelling(bus, replies, conversations, stopping)
     relay = Relay(replies, acceptance, cancelling, heartbeat=settings.heartbeat_interval)
     limiter = RateLimiter(bus)
@@ -151,7 +153,7 @@ def build(
         usage=usage,
         settings=settings,
     )
-    changes = DefineMiddleware(ChangesTakeTurns, turns=Turns(settings.changes_per_account))
+    changes = DefineMiddleware(ChangesTakeTurns, turns=Turns(settings.changes_per_account, present))
     # A source may be larger than any other body. One path's handlers are registered together.
     larger = Router(
         path="/",
