@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
+from cachetools import LRUCache
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
@@ -34,7 +35,9 @@ log = structlog.get_logger()
 ACK_WAIT = 6.0
 """Seconds after which a message goes to another worker when its own stopped renewing the claim."""
 MAX_ATTEMPTS = 6
-"""Deliveries of one message before it becomes a dead letter."""
+"""Deliveries of one message that came to nothing before it becomes a dead letter."""
+MOST_SURVIVED = 5_000
+"""Messages that were handled here lately: when one comes again, its acknowledgement was lost."""
 RETRY_DELAYS = (0.2, 1.0, 5.0, 15.0, 30.0)
 """Seconds before the second, third, … delivery after an error."""
 OUTAGE_DELAYS = (0.1, 0.3, 1.0, 3.0)
@@ -100,9 +103,9 @@ def work(
     """
     free = asyncio.Semaphore(slots)
     age = timedelta(seconds=stream.max_age) if stream.max_age else timedelta.max
-    policy = _Policy(bus, kind, handler, give_up, max_attempts, age, pointless)
+    policy = Policy(bus, kind, handler, give_up, max_attempts, age, pointless)
 
-    in_hand: dict[tuple[int, datetime], _Claim] = {}
+    in_hand: dict[tuple[int, datetime], Claim] = {}
 
     def take(message: Msg) -> None:
         where = message.metadata
@@ -113,10 +116,10 @@ def work(
             in_hand[named].message = message
             pull.done()
         else:
-            in_hand[named] = claim = _Claim(bus, message)
+            in_hand[named] = claim = Claim(bus, message)
             bus.run(work_on(claim, named))
 
-    async def work_on(claim: _Claim, named: tuple[int, datetime]) -> None:
+    async def work_on(claim: Claim, named: tuple[int, datetime]) -> None:
         try:
             with claim:
                 async with free:
@@ -139,7 +142,7 @@ def work(
     bus.add(pull)
 
 
-class _Claim:
+class Claim:
     """Renews the claim on a message until the block ends.
 
     By a timer: most work is over before its first turn.
@@ -169,7 +172,7 @@ class _Claim:
             log.warning("work.claim_not_renewed", error=str(error))
 
 
-class _Policy:
+class Policy:
     """What becomes of one delivery."""
 
     def __init__(
@@ -189,8 +192,10 @@ class _Policy:
         self._max_attempts = max_attempts
         self._age = age
         self._pointless = pointless
+        self._handled: LRUCache[tuple[int, datetime], int] = LRUCache(MOST_SURVIVED)
 
-    async def apply(self, claim: _Claim) -> None:
+    async def apply(self, claim: Claim) -> None:
+        """Handle a delivery, and decide whether the message is done, comes again, or dies."""
         where = claim.message.metadata
         attempt = where.num_delivered
         named = f"{where.stream}.{where.sequence.stream}"
@@ -199,9 +204,12 @@ class _Policy:
         except msgspec.MsgspecError as error:
             await self._bury(claim.message, str(error))
             return
+        key = (where.sequence.stream, where.timestamp)
+        # NATS may lose acknowledgements when it dies: those deliveries came to a good end.
+        failed = attempt - self._handled.get(key, 0)
         try:
             # A message that kills its worker never raises: the count is what ends it.
-            if attempt > self._max_attempts:
+            if failed > self._max_attempts:
                 await self._end(claim, delivered, "too many deliveries")
                 return
             await self._patiently(self._handler, claim, delivered)
@@ -216,17 +224,18 @@ class _Policy:
             await self._end(claim, delivered, repr(error))
         except Exception as error:
             log.exception("work.failed", subject=claim.message.subject, attempt=attempt)
-            if attempt >= self._max_attempts:
+            if failed >= self._max_attempts:
                 await self._end(claim, delivered, repr(error))
             else:
-                delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1]
+                delay = RETRY_DELAYS[min(failed, len(RETRY_DELAYS)) - 1]
                 await claim.message.nak(delay=delay)
         else:
+            self._handled[key] = claim.message.metadata.num_delivered
             # Not above: what was handled is no failure when NATS is away. It comes again.
             await claim.message.ack()
 
     async def _patiently(
-        self, handler: Handler[Any], claim: _Claim, delivered: Delivered[Any]
+        self, handler: Handler[Any], claim: Claim, delivered: Delivered[Any]
     ) -> None:
         """Handle a message when the servers are there. Raises TooOld when that is too late."""
         for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
@@ -251,7 +260,7 @@ class _Policy:
         except OUTAGES:
             return False
 
-    async def _end(self, claim: _Claim, delivered: Delivered[Any], reason: str) -> None:
+    async def _end(self, claim: Claim, delivered: Delivered[Any], reason: str) -> None:
         if self._give_up is not None:
             try:
                 await self._patiently(self._give_up, claim, delivered)

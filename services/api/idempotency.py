@@ -2,8 +2,9 @@
 
 The first request claims the key for a message id, in Mongo, so every replica knows. A request that
 finds the key claimed follows that message instead of sending its own. A process that dies between
-the claim and the acceptance loses it after LEASE: the next request accepts the very same message
-anew, which leaves everything as if it had been accepted once. A message that failed was not
+the claim and the acceptance loses it after LEASE, one that can't finish it because a server is away
+lets it go at once: the next request accepts the very same message anew, which leaves everything as
+if it had been accepted once. Only what is refused frees the key. A message that failed was not
 answered and cost nothing, so a retry asks again, as a new message.
 
 A key is no credential: whoever chose it may have chosen what others choose. So a claim is its
@@ -21,12 +22,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from libs.bus.errors import FaultError
 from libs.contracts.events import MessageFailed, Outcome
 from libs.runtime.clock import now
 from services.api.accept import Acceptance, Accepted, Question, Turn, new_turn
 from services.api.admission import Place
 from services.api.auth import Caller
-from services.api.errors import InProgress, InvalidRequest, KeyReused, also_answering
+from services.api.errors import ApiError, InProgress, InvalidRequest, KeyReused, also_answering
 from services.api.store.agents import Agent
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import KEPT, Claim, Claims
@@ -111,8 +113,13 @@ class Idempotency:
             accepted = await self._acceptance.accept(
                 caller, agent, question, _turn(caller, claim, key)
             )
-        except Exception:
+        except (ApiError, FaultError):
             await self._claims.remove(claim)
+            raise
+        except Exception:
+            # An outage, perhaps, of which nobody knows what it let through: the message may well be
+            # answered. Whoever asks next accepts the very same one anew.
+            await self._claims.let_go(claim)
             raise
         await self._claims.accepted(claim)
         return accepted
@@ -128,7 +135,7 @@ def _successor(known: Claim, fresh: Claim, outcome: Outcome | None) -> Claim | N
         return msgspec.structs.replace(fresh, seed=known.seed)
     if outcome or known.accepted or known.claimed_at >= now() - LEASE:
         return None
-    # Its process died on the way: the very same message is accepted anew.
+    # Its process died, or gave up, on the way: the very same message is accepted anew.
     return msgspec.structs.replace(known, claimed_at=_milliseconds())
 
 

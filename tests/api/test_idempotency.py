@@ -6,12 +6,13 @@ from typing import cast
 
 import pytest
 
+from libs.bus.errors import ServiceUnavailable
 from libs.contracts.accounts import Account
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
 from services.api.accept import Acceptance, Accepted, Question, Turn
 from services.api.auth import Caller
-from services.api.errors import InProgress
+from services.api.errors import InProgress, NotFound
 from services.api.idempotency import LEASE, Idempotency, Repeated
 from services.api.store.agents import Agent
 from services.api.store.conversations import Conversations
@@ -100,3 +101,42 @@ async def test_what_a_dead_process_began_is_accepted_as_the_same_message(
     assert edge.turns == [lost]
     assert [isinstance(result, Repeated) for result in results].count(False) == 1
     assert {result.turn for result in results if isinstance(result, Repeated)} == {lost}
+
+
+class Broken(Edge):
+    """What can't say whether it accepted the message: the server went away in the middle."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def accept(
+        self, _caller: Caller, _agent: Agent, _asked: Question, turn: Turn
+    ) -> Accepted:
+        """Publish it, perhaps."""
+        self.turns.append(turn)
+        raise self._error
+
+
+async def test_what_an_outage_cut_off_is_accepted_as_the_same_message(database: Database) -> None:
+    """At once: it may be answered, and another message under the key would be a second answer."""
+    broken = Broken(ServiceUnavailable("nats does not answer"))
+    with pytest.raises(ServiceUnavailable):
+        await idempotency(database, broken).accept(CALLER, AGENT, QUESTION, "k", wait=True)
+    edge = Edge()
+    edge.go.set()
+    async with asyncio.timeout(LEASE.total_seconds() / 2):
+        await idempotency(database, edge).accept(CALLER, AGENT, QUESTION, "k", wait=True)
+    assert edge.turns == broken.turns
+
+
+async def test_what_is_refused_frees_its_key(database: Database) -> None:
+    """Nothing of it is there, so the key may stand for another request."""
+    refusing = Broken(NotFound("conversation"))
+    with pytest.raises(NotFound):
+        await idempotency(database, refusing).accept(CALLER, AGENT, QUESTION, "k", wait=True)
+    edge = Edge()
+    edge.go.set()
+    other = Question("Another one", None, "{}")
+    await idempotency(database, edge).accept(CALLER, AGENT, other, "k", wait=True)
+    assert edge.turns != refusing.turns

@@ -2,18 +2,21 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from itertools import repeat
 from typing import Any, cast
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
 from libs.bus.bus import Bus, open_bus
 from libs.bus.dead_letters import DeadLetters
 from libs.bus.errors import Refused, ServiceUnavailable, TooLarge
-from libs.bus.work import ACK_WAIT, Delivered, GiveUp, work
+from libs.bus.work import ACK_WAIT, Claim, Delivered, GiveUp, Policy, work
 from libs.contracts import subjects
+from libs.contracts.message import encode
 from libs.contracts.sources import SourceSubmitted
 from tests.waiting import eventually
 
@@ -141,6 +144,33 @@ async def test_an_outage_uses_up_no_attempt(bus: Bus) -> None:
     await emptied(bus)
     assert [delivered.attempt for delivered in worker.seen] == [1] * 4
     assert worker.given_up == []
+
+
+def forgotten(delivery: int) -> Msg:
+    """The same message once more: NATS has lost how it was acknowledged."""
+    reply = f"$JS.ACK.{subjects.SOURCES.name}.worker.{delivery}.1.{delivery}.0.0"
+    return Msg(Unheard(), subjects.SOURCES_SUBMITTED, reply, encode(JOB))
+
+
+class Unheard(Client):
+    """A connection on which nothing arrives."""
+
+    async def publish(self, *_: Any, **__: Any) -> None:
+        """Lose it."""
+
+
+async def test_lost_acknowledgements_use_up_no_attempt(bus: Bus) -> None:
+    """A message that was handled each time never dies here; where it never was, the count holds."""
+    worker, elsewhere = Worker(), Worker()
+    here = Policy(bus, SourceSubmitted, worker.handle, None, 2, timedelta.max, None)
+    for delivery in range(1, 10):
+        await here.apply(Claim(bus, forgotten(delivery)))
+    assert len(worker.seen) == 9
+    assert await dead_letter(bus) is None
+    other = Policy(bus, SourceSubmitted, elsewhere.handle, None, 2, timedelta.max, None)
+    await other.apply(Claim(bus, forgotten(10)))
+    assert elsewhere.seen == []
+    assert b"src_1" in (await dead_letter(bus) or b"")
 
 
 @pytest.mark.parametrize("error", [TooLarge("events", 2, 1), Refused("no")])

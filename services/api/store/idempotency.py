@@ -1,6 +1,6 @@
 """Which Idempotency-Keys were used, for what."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -8,6 +8,8 @@ from libs.runtime.mongo import Collection, Database, DuplicateError
 
 KEPT = timedelta(hours=24)
 """How long a key stands for its first request."""
+LET_GO = datetime.fromtimestamp(0, UTC)
+"""When a claim was made that nobody holds."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +65,12 @@ class Claims:
         """Remember that its message was accepted."""
         await self._claims.update_one(_same(claim), {"$set": {"accepted": True}})
 
+    async def let_go(self, claim: Claim) -> None:
+        """Leave a claim to whoever comes next, as if its process had died long ago."""
+        await self._claims.update_one(_same(claim), {"$set": {"claimed_at": LET_GO}})
+
     async def remove(self, claim: Claim) -> None:
-        """Forget a claim whose message was not accepted: the key is free again."""
+        """Forget a claim whose message was refused: the key is free again."""
         await self._claims.delete_one(_same(claim))
 
 
