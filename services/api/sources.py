@@ -46,7 +46,10 @@ Url = Annotated[str, msgspec.Meta(max_length=2_000)]
 NEEDED = {"qa": ("question", "answer"), "text": ("title", "text"), "website": ("url",)}
 OPTIONAL = {"website": ("crawl",)}
 CONTENT = {"question", "answer", "text", "url", "crawl"}
-FILE_SUFFIXES = (".pdf", ".docx", ".xlsx", ".csv", ".txt", ".md", ".json", ".html", ".htm")
+FILE_SUFFIXES = (
+    *(".pdf", ".docx", ".xlsx", ".csv", ".txt", ".md"),
+    *(".json", ".jsonl", ".ndjson", ".html", ".htm"),
+)
 MAX_FILE_NAME = 200
 NOT_DONE = frozenset({"invalid", "not_found", "conflict"})
 """Faults that say for sure that nothing was changed."""

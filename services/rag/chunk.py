@@ -7,8 +7,8 @@ import qdrant_edge as edge
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from libs.contracts.sources import Source
-from services.rag.blocks import blocks_of
 from services.rag.crawl.pages import Page
+from services.rag.cut import pieces_of, split
 from services.rag.index.interface import Chunk
 from services.rag.parse.section import Section
 from services.rag.words import words_of_passage
@@ -32,7 +32,7 @@ def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
     if source.kind == "qa":
         return [_question_and_answer(source)] if source.answer.strip() else []
     splitter = TextSplitter(size, overlap=overlap)
-    pieces = (_piece(source, 0, text) for text in _split(source.text, splitter, size))
+    pieces = (_piece(source, 0, text) for text in split(source.text, splitter, size))
     return _numbered(pieces)
 
 
@@ -80,7 +80,7 @@ def _pieces(
         return
     # A question that is too long is one that nobody asks: it is a text like others.
     whole = _said(section.question, section.answer) if section.answer else section.text
-    for text in _split(whole, splitter, size):
+    for text in pieces_of(whole, section.lead, splitter, size):
         yield replace(found, text=text)
 
 
@@ -96,12 +96,7 @@ def _answers(answer: str) -> Iterator[str]:
     if len(answer) <= MOST_ANSWER:
         yield answer
     else:
-        yield from _split(answer, TextSplitter(ANSWER_PIECE), ANSWER_PIECE)
-
-
-def _split(text: str, splitter: TextSplitter | MarkdownSplitter, size: int) -> Iterator[str]:
-    for block in blocks_of(text, size):
-        yield from filter(str.strip, splitter.chunks(block))
+        yield from split(answer, TextSplitter(ANSWER_PIECE), ANSWER_PIECE)
 
 
 def embedded_text(chunk: Chunk) -> str:

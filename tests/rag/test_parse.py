@@ -99,7 +99,7 @@ def test_a_table_of_questions_becomes_questions(file: Path, delimiter: str) -> N
     rows = [("Answer", "Topic", "QUESTION"), ("At nine.", "hours", "When do you open?")]
     text = "\n".join(delimiter.join(row) for row in rows)
     (found,) = sections(file, ".csv", text.encode())
-    assert (found.question, found.answer) == ("When do you open?", "At nine.")
+    assert (found.question, found.answer) == ("When do you open?", "At nine.\nTopic: hours")
 
 
 def test_json_questions_and_records(file: Path) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from libs.contracts.sources import Note
 from services.rag.parse.archive import mended
+from services.rag.parse.csv_file import read_csv
+from services.rag.parse.json_file import read_json
 from services.rag.parse.markdown import sections_of
 from services.rag.parse.pdf import read_pdf
-from services.rag.parse.plain import decoded, read_json, read_text
+from services.rag.parse.plain import decoded, read_text
 from services.rag.parse.section import Section, Unreadable
-from services.rag.parse.table import read_csv, read_xlsx
+from services.rag.parse.spreadsheet import read_xlsx
 from services.rag.parse.web import read_docx, read_html
 
 PDF_HEADER_WITHIN = 1024
@@ -44,7 +46,7 @@ def _read_text(text: str, suffix: str) -> Iterator[Section | Note]:
     match suffix:
         case ".csv":
             return read_csv(text)
-        case ".json":
+        case ".json" | ".jsonl" | ".ndjson":
             return read_json(text)
         case ".html" | ".htm":
             return read_html(text)

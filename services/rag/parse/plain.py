@@ -1,16 +1,14 @@
-"""Text and JSON."""
+"""Text, in whatever encoding it is."""
 
 import codecs
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from charset_normalizer import from_bytes
 
-from services.rag.parse.section import MOST_HEADING, Section, Unreadable, clean
-from services.rag.parse.table import ANSWER_NAMES, QUESTION_NAMES
+from services.rag.parse.code_pages import code_page_of
+from services.rag.parse.section import Section, Unreadable, clean
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -28,13 +26,7 @@ BINARY = 0.02
 """Share of control characters from which a file is no text."""
 FEW = 10
 """Control characters that any text may have."""
-MOST_DIGITS = 300
-"""Of an integer in JSON that is one; a longer one stays as it is written."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-
-
-class _Several(list[Any]):
-    """The values of a name that an object has more than once."""
 
 
 def decoded(path: Path) -> str:
@@ -79,79 +71,15 @@ def _narrow(content: bytes) -> str:
     bad = lenient.count("\ufffd")
     if len(_NOT_ASCII.findall(lenient)) > 2 * bad:  # those that are right are no coincidence
         return lenient
-    guesses = from_bytes(content)
-    # Windows' own for the languages of this region is often as likely as another, and then right.
-    likely = next((guess for guess in guesses if "cp1252" in guess.could_be_from_charset), None)
-    guess = likely or guesses.best()
+    code_page = code_page_of(content)
+    if code_page is not None:
+        return content.decode(code_page, "replace")
+    guess = from_bytes(content).best()
     if guess is None:
-        raise Unreadable("The file is not text.")
-    return content.decode("cp1252") if likely else str(guess)
+        raise Unreadable("The file is not text. Save it as UTF-8, and upload it again.")
+    return str(guess)
 
 
 def read_text(text: str) -> Iterator[Section]:
     """Yield a text as it is."""
     yield Section(text=text.strip())
-
-
-def read_json(text: str) -> Iterator[Section]:
-    """Yield each entry of a list, or of an object; questions with answers as such."""
-    try:
-        content = json.loads(
-            text, parse_int=_integer, parse_constant=str, object_pairs_hook=_object
-        )
-        entries = content if isinstance(content, list) else [content]
-        for entry in entries:
-            yield _entry(entry)
-    except RecursionError:
-        raise Unreadable(
-            "The file is not JSON that can be read: it is nested too deeply."
-        ) from None
-    except ValueError as error:
-        raise Unreadable(f"The file is not JSON: {error}.") from error
-
-
-def _integer(literal: str) -> int | str:
-    return int(literal) if len(literal) <= MOST_DIGITS else literal
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name not in found:
-            found[name] = value
-        elif isinstance(found[name], _Several):
-            found[name].append(value)
-        else:
-            found[name] = _Several([found[name], value])
-    return found
-
-
-def _entry(entry: Any) -> Section:
-    if isinstance(entry, dict):
-        by_name = {str(name).lower(): value for name, value in entry.items()}
-        question = _first(by_name, QUESTION_NAMES)
-        answer = _first(by_name, ANSWER_NAMES)
-        if question and answer:
-            return Section(question=question, answer=answer)
-    return Section(text="\n".join(_lines(entry, "")))
-
-
-def _first(by_name: dict[str, Any], names: frozenset[str]) -> str:
-    found = (value for name, value in by_name.items() if name in names and isinstance(value, str))
-    return next(found, "").strip()
-
-
-def _lines(value: Any, path: str) -> Iterator[str]:
-    """Yield "path: value" for each value in a tree."""
-    match value:
-        case dict():
-            for name, inner in value.items():
-                below = f"{path}.{name}" if path else str(name)
-                yield from _lines(inner, below[:MOST_HEADING])
-        case list():
-            for inner in value:
-                yield from _lines(inner, path)
-        case None:
-            pass
-        case _:
-            yield f"{path}: {value}" if path else str(value)

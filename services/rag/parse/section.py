@@ -12,7 +12,8 @@ from libs.contracts.sources import Note
 class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of a document: Markdown below one heading, or a question with its answer.
 
-    `heading` is the path to it ("Delivery > Islands"), `page` counts from 1.
+    `heading` is the path to it ("Delivery > Islands"), `page` counts from 1. `lead` is what each
+    piece of the text repeats when it is cut: its first lines, which name a row.
     """
 
     text: str = ""
@@ -20,6 +21,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     page: int | None = None
     question: str = ""
     answer: str = ""
+    lead: str = ""
 
 
 MOST_REASON = 300
@@ -45,6 +47,7 @@ def cleaned(section: Section) -> Section:
         heading=clean(section.heading),
         question=clean(section.question),
         answer=clean(section.answer),
+        lead=clean(section.lead),
     )
 
 

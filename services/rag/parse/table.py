@@ -1,75 +1,364 @@
-"""Rows with a header: CSV files and spreadsheets. Each row is a section of its own."""
+"""The shape of tables: rows of cells, of whatever format, as an owner arranged them.
 
-import csv
-import io
-import zlib
+A grid (a CSV file, a sheet) is cut at blank rows. A lone cell above a table is its title, the first
+row of the table's width names the columns, and each row below is a section of its own that says
+what it is about. Tables of questions become questions with answers.
+"""
+
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
-from zipfile import BadZipFile
+from dataclasses import dataclass, field
+from itertools import groupby
 
-import openpyxl
+from libs.contracts.sources import Note
+from services.rag.parse.questions import asks, question_columns
+from services.rag.parse.section import Section, heading_of, note
 
-from services.rag.parse.section import Section, Unreadable
+Cells = list[str]
 
-QUESTION_NAMES = frozenset({"question", "questions", "q", "tanong"})
-ANSWER_NAMES = frozenset({"answer", "answers", "a", "sagot"})
-SNIFFED = 4_096
-"""Characters from which a CSV file's delimiter is guessed."""
-DAMAGED = (BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError, zlib.error)
-"""What openpyxl lets through, XML errors (SyntaxError) among them."""
-
-csv.field_size_limit(1_000_000)
-
-
-def read_csv(text: str) -> Iterator[Section]:
-    """Yield the rows of a CSV file; its delimiter is found out. Raises Unreadable."""
-    try:
-        dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:SNIFFED], delimiters=",;\t|")
-    except csv.Error:  # one column, say
-        dialect = csv.excel
-    try:
-        yield from rows(csv.reader(io.StringIO(text), dialect))
-    except csv.Error as error:
-        raise Unreadable(f"The CSV file can't be read: {error}.") from error
-
-
-def read_xlsx(file: BinaryIO) -> Iterator[Section]:
-    """Yield the rows of all sheets; formulas with the values that were last computed."""
-    try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        for sheet in book.worksheets:
-            values = ([_shown(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
-            yield from rows(values, heading=sheet.title)
-    except DAMAGED as error:
-        raise Unreadable("The spreadsheet is damaged.") from error
+MOST_TITLE = 200
+"""Characters of a line above a table that is its title; a longer one is a text."""
+MOST_NAMING = 80
+"""Characters of a cell that names its row."""
+NAMING = 2
+"""Cells at the beginning of a row that may name it: a code and a name, say."""
+KEY_VALUE_KINDS = 3
+"""Kinds of value (see _kind) from which the second of two columns is no column of one kind."""
+MOST_ROWS_NAMED = 10
+"""Rows that a note names by their numbers."""
+_DIGIT = re.compile(r"\d")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_NUMBER = re.compile(r"[^\w\s]{0,3}\s?\d[\d.,'\s]*+\s?(?:%|[^\W\d_]{1,4})?")
+_ADDRESS = re.compile(r"\S+@\S+\.\S+|(?:https?://|www\.)\S+")
+_PHONE = re.compile(r"\+?[\d(][\d\s()./-]{6,}\d")
+_CUT_NUMBER = re.compile(r"\d{3}(?!\d)")
+_LABELS = frozenset(
+    {
+        *("address", "company", "contact", "e-mail", "email", "facebook", "fax", "hours", "web"),
+        *("location", "mobile", "name", "owner", "phone", "tel", "telephone", "viber", "website"),
+    }
+)
+"""Names of what a business says of itself, for tables with the names in their first column."""
 
 
-def rows(table: Iterable[Sequence[str]], heading: str = "") -> Iterator[Section]:
-    """Yield each row below the first, which names the columns."""
-    filled = (row for row in table if any(cell.strip() for cell in row))
-    names = [name.strip() for name in next(filled, ())]
-    columns = [name.lower() for name in names]
-    question = _position(columns, QUESTION_NAMES)
-    answer = _position(columns, ANSWER_NAMES)
-    for row in filled:
-        cells = [cell.strip() for cell in row]
-        if question is not None and answer is not None:
-            asked, said = _at(cells, question), _at(cells, answer)
-            if asked and said:
-                yield Section(question=asked, answer=said, heading=heading)
+@dataclass
+class Table:
+    """Rows below the names of their columns; without names the cells stand for themselves."""
+
+    heading: str
+    names: Cells = field(default_factory=list)
+    rows: list[tuple[int, Cells]] = field(default_factory=list)
+    """Each with its number in the grid, from 1."""
+    by_key: bool = False
+    """Whether the names stand in the first of two columns."""
+
+
+def sections_of_grid(
+    grid: Iterable[Sequence[str]], heading: str = "", place: str = ""
+) -> Iterator[Section | Note]:
+    """Yield the rows of all tables of a grid, and the texts between them.
+
+    `heading` stands above all of it, `place` is where the grid is, for notes.
+    """
+    for block in _blocks(grid):
+        if isinstance(block, Table):
+            yield from _sections_of(block, heading, place)
         else:
-            pairs = zip(names, cells, strict=False)
-            text = "\n".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
-            yield Section(text=text, heading=heading)
+            yield Section(text=block, heading=heading)
 
 
-def _position(columns: list[str], names: frozenset[str]) -> int | None:
-    return next((at for at, column in enumerate(columns) if column in names), None)
+def _blocks(grid: Iterable[Sequence[str]]) -> Iterator[Table | str]:
+    """Yield tables, each with its title, and texts that belong to none."""
+    title = ""
+    table: Table | None = None
+    for rows in _between_blanks(grid):
+        lines, body = _titles(rows)
+        if table is not None and not lines and _goes_on(table, body):
+            table.rows += body
+            continue
+        if table is not None:
+            yield table
+            table = None
+        if not body:  # lines of text: a title when there is a table below it
+            if title:
+                yield title
+            title = "\n".join(lines)
+            continue
+        above = [title, *lines]
+        if len(title) > MOST_TITLE:
+            yield title
+            above = lines
+        title = ""
+        table = _table(body, heading_of(line for one in above for line in one.split("\n")))
+    if table is not None:
+        yield table
+    if title:
+        yield title
 
 
-def _at(cells: list[str], position: int) -> str:
+def _between_blanks(grid: Iterable[Sequence[str]]) -> Iterator[list[tuple[int, Cells]]]:
+    """Yield the rows between blank ones, without empty columns at the end."""
+    numbered = ((number, [cell.strip() for cell in row]) for number, row in enumerate(grid, 1))
+    for filled, rows in groupby(numbered, key=lambda row: any(row[1])):
+        if filled:
+            found = list(rows)
+            width = max(_width(cells) for _, cells in found)
+            yield [(number, cells[:width]) for number, cells in found]
+
+
+def _width(cells: Cells) -> int:
+    return max((at + 1 for at, cell in enumerate(cells) if cell), default=0)
+
+
+def _titles(rows: list[tuple[int, Cells]]) -> tuple[list[str], list[tuple[int, Cells]]]:
+    """Return the lone cells above a table, and the table; only lone cells are no table."""
+    lines: list[str] = []
+    for at, (_, cells) in enumerate(rows):
+        lone = _lone(cells)
+        if not lone:
+            return lines, rows[at:]
+        lines.append(lone)
+    return lines, []
+
+
+def _lone(cells: Cells) -> str:
+    """Return the only text of a row, though it may be in several cells that were merged."""
+    filled = {cell for cell in cells if cell}
+    return filled.pop() if len(filled) == 1 else ""
+
+
+def _goes_on(table: Table, rows: list[tuple[int, Cells]]) -> bool:
+    """Tell whether rows behind a blank one belong to the table above it."""
+    if not rows:
+        return False
+    first = rows[0][1]
+    if len(first) > max(len(table.names), *(len(cells) for _, cells in table.rows[-1:]), 0):
+        return False
+    return len(rows) == 1 or not _names_columns(first, [cells for _, cells in rows[1:]])
+
+
+def _table(rows: list[tuple[int, Cells]], heading: str) -> Table:
+    cells = [row for _, row in rows]
+    if _is_key_value(cells):
+        return Table(heading, [], rows, by_key=True)
+    count = _header_rows(cells)
+    names: Cells = []
+    if count == 1:
+        names = cells[0]
+    elif count > 1:
+        names = _joined_names(cells[0], cells[1])
+    return Table(heading, names, rows[count:])
+
+
+def _header_rows(rows: list[Cells]) -> int:
+    """Return how many rows name the columns: none, one or two."""
+    if len(rows) < 2 or _begins_with_data(rows):
+        return 0
+    return 2 if _has_two_header_rows(rows) else 1
+
+
+def _is_key_value(rows: list[Cells]) -> bool:
+    """Tell whether the names stand in the first column: labels, with values of many kinds."""
+    if any(len(row) > 2 for row in rows) or len(rows) < 3:
+        return False
+    labels = [row[0] for row in rows]
+    if len(set(labels)) < len(labels) or any(_DIGIT.search(one) for one in labels):
+        return False
+    values = [row[1] if len(row) > 1 else "" for row in rows]
+    known = sum(not _LABELS.isdisjoint(one.lower().strip(" :").split()) for one in labels)
+    kinds = {_kind(value) for value in values if value}
+    return (known >= 2 or len(kinds) >= KEY_VALUE_KINDS) and not _asks_mostly(labels)
+
+
+def _begins_with_data(rows: list[Cells]) -> bool:
+    """Tell whether the first row is like those below it, so that none names the columns."""
+    first = rows[0]
+    if any(asks(cell) for cell in first):
+        return True
+    return any(
+        _kind(cell) != "text"
+        and not _YEAR.fullmatch(cell)
+        and _column_is(rows[1:], at, _kind(cell))
+        for at, cell in enumerate(first)
+        if cell
+    )
+
+
+def _column_is(rows: list[Cells], at: int, kind: str) -> bool:
+    cells = [row[at] for row in rows if at < len(row) and row[at]]
+    return bool(cells) and sum(_kind(cell) == kind for cell in cells) * 2 > len(cells)
+
+
+def _has_two_header_rows(rows: list[Cells]) -> bool:
+    """Tell whether the second row divides the names of the first, as merged cells have it."""
+    if len(rows) < 3:
+        return False
+    first, second = rows[0], rows[1]
+    divided = any(
+        above in {"", before} and below
+        for before, above, below in zip(first, first[1:], second[1:], strict=False)
+    )
+    starts_as_names = not second[0] or second[0] == first[0]
+    return divided and starts_as_names and _names_columns(second[1:], [row[1:] for row in rows[2:]])
+
+
+def _names_columns(cells: Cells, below: list[Cells]) -> bool:
+    """Tell whether cells are names: words, with figures below one of them at least."""
+    if any(_kind(cell) != "text" for cell in cells if cell and not _YEAR.fullmatch(cell)):
+        return False
+    return any(
+        any(_DIGIT.search(row[at]) for row in below if at < len(row)) for at in range(len(cells))
+    ) and not any(_DIGIT.search(cell) for cell in cells if not _YEAR.fullmatch(cell))
+
+
+def _joined_names(first: Cells, second: Cells) -> Cells:
+    names: Cells = []
+    above = ""
+    for at in range(max(len(first), len(second))):
+        above = _at(first, at) or above
+        below = _at(second, at)
+        names.append(above if below in {"", above} else f"{above} {below}".strip())
+    return names
+
+
+def _kind(cell: str) -> str:
+    """Name the kind of a value: a number, a phone number, an address of the net, or a text."""
+    if _NUMBER.fullmatch(cell):
+        return "number"
+    if _PHONE.fullmatch(cell):
+        return "phone"
+    return "address" if _ADDRESS.fullmatch(cell) else "text"
+
+
+def _asks_mostly(cells: Iterable[str]) -> bool:
+    found = [asks(cell) for cell in cells]
+    return sum(found) * 2 > len(found)
+
+
+def _sections_of(table: Table, heading: str, place: str) -> Iterator[Section | Note]:
+    above = heading_of((heading, table.heading))
+    if table.by_key:
+        pairs = (
+            (cells[0].rstrip(" :"), ", ".join(filter(None, cells[1:]))) for _, cells in table.rows
+        )
+        text = "\n".join(f"{name}: {value}" if value else name for name, value in pairs)
+        yield Section(text=text, heading=above)
+        return
+    rows = [_aligned(cells, table.names) for _, cells in table.rows]
+    found = question_columns(table.names, rows)
+    if found is not None:
+        yield from _questions(table, found, above, place)
+        return
+    yield from _rows(table.names, rows, above)
+
+
+def _rows(names: Cells, rows: list[Cells], heading: str) -> Iterator[Section]:
+    part = ""
+    before: Cells = []
+    for at, row in enumerate(rows):
+        if _is_part(rows, at):
+            part = _lone(row)
+            continue
+        cells = _named_as_above(row, before)
+        before = cells
+        yield _row(names, cells, heading_of((heading, part)))
+
+
+def _is_part(rows: list[Cells], at: int) -> bool:
+    """Tell whether a row is a title of those that follow: a lone first cell, with rows below."""
+    below = rows[at + 1 : at + 3]
+    lone = _lone(rows[at])
+    return (
+        bool(lone and rows[at][0])
+        and len(lone) <= MOST_TITLE
+        and len(below) == 2
+        and not any(map(_lone, below))
+    )
+
+
+def _row(names: Cells, cells: Cells, heading: str) -> Section:
+    if not any(names) or (len(names) > 1 and _lone(cells) and cells[0]):
+        return Section(text=", ".join(dict.fromkeys(filter(None, cells))), heading=heading)
+    lines = [
+        f"{name}: {cell}" if name else cell
+        for name, cell in zip(_padded(names, len(cells)), cells, strict=False)
+        if cell
+    ]
+    naming = [line for line in lines[:NAMING] if len(line) <= MOST_NAMING]
+    return Section(text="\n".join(lines), heading=heading, lead="\n".join(naming))
+
+
+def _named_as_above(cells: Cells, before: Cells) -> Cells:
+    """Return a row whose first cell is empty with that of the row above: it stands for both."""
+    if len(cells) > 2 and before and not cells[0] and cells[1] and _kind(cells[1]) == "text":
+        return [before[0], *cells[1:]]
+    return cells
+
+
+def _aligned(cells: Cells, names: Cells) -> Cells:
+    """Join what was one number ("10,000") before it was cut, while there are cells too many."""
+    cells = list(cells)
+    at = 1
+    while len(cells) > len(names) > 1 and at < len(cells):
+        if cells[at - 1][-1:].isdigit() and _CUT_NUMBER.match(cells[at]):
+            cells[at - 1 : at + 1] = [f"{cells[at - 1]},{cells[at]}"]
+        else:
+            at += 1
+    return cells
+
+
+def _padded(names: Cells, width: int) -> Cells:
+    return [*names, *[""] * (width - len(names))]
+
+
+def _at(cells: Cells, position: int) -> str:
     return cells[position] if position < len(cells) else ""
 
 
-def _shown(cell: object) -> str:
-    return "" if cell is None else str(cell)
+def _questions(
+    table: Table, columns: tuple[int, int], heading: str, place: str
+) -> Iterator[Section | Note]:
+    """Yield questions with their answers; what else is in their rows belongs to the answer."""
+    question, answer = columns
+    asked = ""
+    said: list[str] = []
+    incomplete: list[int] = []
+    for number, row in table.rows:
+        cells = _aligned(row, table.names)
+        more = _said(cells, table.names, question, answer)
+        if _at(cells, question):
+            yield from _answered(asked, said, heading)
+            asked, said = _at(cells, question), []
+            if not more:
+                incomplete.append(number)
+        elif not asked:
+            incomplete.append(number)
+        said += more
+    yield from _answered(asked, said, heading)
+    if incomplete:
+        yield _incomplete(incomplete, place)
+
+
+def _said(cells: Cells, names: Cells, question: int, answer: int) -> list[str]:
+    lines = [_at(cells, answer)]
+    lines += [
+        f"{name}: {cell}" if name else cell
+        for at, (name, cell) in enumerate(zip(_padded(names, len(cells)), cells, strict=False))
+        if at not in {question, answer} and cell
+    ]
+    return [line for line in lines if line]
+
+
+def _answered(asked: str, said: list[str], heading: str) -> Iterator[Section]:
+    if asked and said:
+        yield Section(question=asked, answer="\n".join(said), heading=heading)
+
+
+def _incomplete(numbers: list[int], place: str) -> Note:
+    named = ", ".join(map(str, numbers[:MOST_ROWS_NAMED]))
+    more = "" if len(numbers) <= MOST_ROWS_NAMED else f" and {len(numbers) - MOST_ROWS_NAMED} more"
+    return note(
+        "incomplete_question",
+        f"A question or its answer is missing in row {named}{more}: these rows were left out.",
+        place,
+    )
