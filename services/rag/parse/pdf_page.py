@@ -1,0 +1,162 @@
+"""The text of one page of a PDF, in the order in which a person reads it.
+
+A page says where its letters are, not what belongs together. pdfium's order is that in which they
+were drawn, which is right for most pages. It is not where rows and columns are meant: columns that
+were drawn line by line, labels that were all drawn before their values.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]  # it has no stubs
+
+MOST_RECTANGLES = 3_000
+"""Pieces of lines of a page that are looked at for rows and columns."""
+ROWS = 0.5
+"""Share of a page's lines that have two parts, from which the page has rows or columns."""
+FEWEST_ROWS = 3
+PROSE = 22
+"""Characters of the parts of a line, in the middle, from which they are columns of prose."""
+APART = 0.6
+"""Space between two parts of a line, in heights of it, from which they are two."""
+_KEPT_HYPHEN = re.compile(r"(?<=[A-Z0-9])\x02(?=[A-Z0-9])")
+_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[\u2010\u00ad]\s*\n\s*(?=[a-zà-öø-ÿ])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u00ad\ufffe\uffff]")
+_LAM_ALEF = re.compile("[اأإآ]ل")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line, or a part of one, and where it is on its page, in points from the bottom left."""
+
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def middle(self) -> float:
+        """How far up the page it is."""
+        return (self.bottom + self.top) / 2
+
+    @property
+    def height(self) -> float:
+        """How high its letters are."""
+        return self.top - self.bottom
+
+
+def text_of(textpage: Any) -> str:
+    """Return the text of a page."""
+    drawn = str(textpage.get_text_bounded())
+    parts = _parts(textpage)
+    rows = list(_rows(parts))
+    if not _has_rows(rows):
+        return mended(_in_order(drawn, textpage))
+    if _are_columns(rows):
+        return mended("\n".join(part.text for part in _by_column(rows)))
+    return mended("\n".join("  ".join(part.text for part in row) for row in rows))
+
+
+def lines_of(textpage: Any) -> list[Line]:
+    """Return the lines of a page in the order in which they were drawn."""
+    return [
+        Line(mended(part.text), part.left, part.bottom, part.right, part.top)
+        for part in _parts(textpage)
+    ]
+
+
+def mended(text: str) -> str:
+    """Return a text without what a page is made up with: hyphens at ends of lines, controls."""
+    text = text.replace("\r\n", "\n")
+    text = _KEPT_HYPHEN.sub("-", text).replace("\x02", "")
+    return _CONTROL.sub("", _BROKEN_WORD.sub("", text)).strip()
+
+
+def _parts(textpage: Any) -> list[Line]:
+    count = textpage.count_rects()
+    if count > MOST_RECTANGLES:
+        return []
+    found = []
+    for at in range(count):
+        left, bottom, right, top = textpage.get_rect(at)
+        text = str(textpage.get_text_bounded(left, bottom, right, top)).strip()
+        if text:
+            found.append(Line(text, left, bottom, right, top))
+    return found
+
+
+def _rows(parts: Sequence[Line]) -> Iterator[list[Line]]:
+    """Yield the parts that stand beside each other, from the top, each row from the left."""
+    row: list[Line] = []
+    for part in sorted(parts, key=lambda part: -part.middle):
+        if row and abs(row[0].middle - part.middle) > row[0].height / 2:
+            yield sorted(row, key=lambda one: one.left)
+            row = []
+        row.append(part)
+    if row:
+        yield sorted(row, key=lambda one: one.left)
+
+
+def _has_rows(rows: Sequence[list[Line]]) -> bool:
+    """Tell whether a page is in two parts, side by side, which were not drawn as a table is."""
+    divided = [row for row in rows if _is_divided(row)]
+    if len(divided) < FEWEST_ROWS or len(divided) < ROWS * len(rows):
+        return False
+    begin = sorted(row[1].left for row in divided)[len(divided) // 2]
+    return all(row[0].right <= begin for row in divided)
+
+
+def _is_divided(row: list[Line]) -> bool:
+    return len(row) == 2 and row[1].left - row[0].right > APART * row[0].height
+
+
+def _are_columns(rows: Sequence[list[Line]]) -> bool:
+    """Tell whether the parts are lines of prose, not names and figures."""
+    lengths = sorted(len(part.text) for row in rows if len(row) == 2 for part in row)
+    return lengths[len(lengths) // 2] >= PROSE
+
+
+def _by_column(rows: Sequence[list[Line]]) -> Iterator[Line]:
+    """Yield the left parts, then the right ones; what stands across both ends a column."""
+    right: list[Line] = []
+    for row in rows:
+        if len(row) == 2:
+            yield row[0]
+            right.append(row[1])
+        else:
+            yield from right
+            right = []
+            yield from row
+    yield from right
+
+
+def _in_order(drawn: str, textpage: Any) -> str:
+    """Return a text with the two letters of each lam-alef in their order.
+
+    It is one glyph; pdfium writes its two letters from the left, in a line from the right.
+    """
+    found = list(_LAM_ALEF.finditer(drawn))
+    if not found:
+        return drawn
+    glyphs = _lam_alefs(textpage)
+    if len(glyphs) != len(found):
+        return drawn
+    text = list(drawn)
+    for match, is_one_glyph in zip(found, glyphs, strict=True):
+        if is_one_glyph:
+            at = match.start()
+            text[at], text[at + 1] = text[at + 1], text[at]
+    return "".join(text)
+
+
+def _lam_alefs(textpage: Any) -> list[bool]:
+    """Tell of each alef before a lam whether both are one glyph: they have one place."""
+    count = textpage.count_chars()
+    letters = "".join(chr(pdfium_c.FPDFText_GetUnicode(textpage, at)) for at in range(count))
+    return [
+        textpage.get_charbox(found.start()) == textpage.get_charbox(found.start() + 1)
+        for found in _LAM_ALEF.finditer(letters)
+    ]
