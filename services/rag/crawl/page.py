@@ -10,9 +10,9 @@ from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no s
 
 from services.rag.crawl.robots import words_of
 from services.rag.crawl.urls import normalised
+from services.rag.parse.html_tree import tree_of
 from services.rag.parse.plain import text_of
 from services.rag.parse.section import Unreadable, clean
-from services.rag.parse.web import tree_of
 
 MOST_TITLE = 200
 """Characters of a page's title that are kept."""

@@ -19,8 +19,8 @@ from services.rag.crawl.reader import Limits
 from services.rag.crawl.sitemap import read_sitemap
 from services.rag.parse.__main__ import NICENESS
 from services.rag.parse.document import read as read_document
+from services.rag.parse.html_file import read_html
 from services.rag.parse.section import Section, Unreadable, cleaned
-from services.rag.parse.web import read_html
 
 TEXTS = (".txt", ".md", ".csv", ".json")
 NO_TEXT = "There is no text on it."
@@ -73,7 +73,7 @@ def read(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
 def _page(task: Task, content: bytes, limits: Limits) -> Read:
     html = decoded_page(content, task.charset)
     about = about_page(html, task.url, limits.agent, limits.links)
-    return _read(list(read_html(html)), about, limits)
+    return _read(list(read_html(html, task.url)), about, limits)
 
 
 def _document(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:

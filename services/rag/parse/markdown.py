@@ -1,37 +1,37 @@
-"""CommonMark with tables, cut at its headings."""
+"""CommonMark with tables, and with whatever HTML stands in it."""
 
+import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
-from services.rag.parse.section import Section, heading_of
+from services.rag.parse.html_sections import sections_of_tree
+from services.rag.parse.html_tree import tree_of, without_asides
+from services.rag.parse.section import Section
 
-_parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+_parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+_FENCES = ("---", "+++")
+"""What begins and ends the fields that stand in front of a text, in YAML and in TOML."""
+_FIELD = re.compile(r"[\w-]+\s*[:=]")
 
 
-def sections_of(text: str) -> Iterator[Section]:
+def read_markdown(text: str) -> Iterator[Section]:
     """Yield what is below each heading, with the path of headings to it."""
+    fields, rest = _front_matter(text)
+    if fields:
+        yield Section(text=fields)
+    tree = tree_of(_parser.render(rest))
+    if tree is not None:
+        without_asides(tree)
+        yield from sections_of_tree(tree)
+
+
+def _front_matter(text: str) -> tuple[str, str]:
+    """Return the fields in front of a text, and the text."""
     lines = text.splitlines()
-    path: list[tuple[int, str]] = []
-    begin = 0
-    for level, title, first, after in _headings(text):
-        yield from _section(lines[begin:first], path)
-        path = [(depth, name) for depth, name in path if depth < level] + [(level, title)]
-        begin = after
-    yield from _section(lines[begin:], path)
-
-
-def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:
-    """Yield level, title, first line and the line after it of each heading outside of lists."""
-    tokens = _parser.parse(text)
-    for opening, content in pairwise(tokens):
-        if opening.type == "heading_open" and opening.level == 0 and opening.map:
-            first, after = opening.map
-            yield int(opening.tag[1:]), content.content.strip(), first, after
-
-
-def _section(lines: list[str], path: list[tuple[int, str]]) -> Iterator[Section]:
-    text = "\n".join(lines).strip()
-    if text:
-        yield Section(text=text, heading=heading_of(name for _, name in path))
+    if not lines or lines[0].strip() not in _FENCES:
+        return "", text
+    end = next((at for at, one in enumerate(lines[1:], 1) if one.strip() == lines[0].strip()), 0)
+    if not end or not _FIELD.match(lines[1].lstrip()):
+        return "", text
+    return "\n".join(lines[1:end]).strip(), "\n".join(lines[end + 1 :])

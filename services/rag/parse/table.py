@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from libs.contracts.sources import Note
-from services.rag.parse.questions import asks, question_columns
+from services.rag.parse.questions import (
+    asks,
+    is_answer_name,
+    is_question_name,
+    question_columns,
+)
 from services.rag.parse.section import Section, heading_of, note
 
 Cells = list[str]
@@ -51,6 +56,45 @@ class Table:
     """Each with its number in the grid, from 1."""
     by_key: bool = False
     """Whether the names stand in the first of two columns."""
+
+    def as_lines(self) -> str:
+        """Return "name: value" for each row of a table with its names in the first column."""
+        pairs = (
+            (cells[0].rstrip(" :"), ", ".join(filter(None, cells[1:]))) for _, cells in self.rows
+        )
+        return "\n".join(f"{name}: {value}" if value else name for name, value in pairs)
+
+    def as_markdown(self) -> str:
+        """Return the table in Markdown, or as lines; its title stands above it."""
+        if self.by_key:
+            text = self.as_lines()
+        else:
+            header = (
+                [_line(self.names), _line(["---"] * len(self.names))] if any(self.names) else []
+            )
+            text = "\n".join([*header, *(_line(cells) for _, cells in self.rows)])
+        return f"{self.heading}\n\n{text}" if self.heading else text
+
+
+def _line(cells: Cells) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def table_of(rows: Sequence[Sequence[str]], *, headed: bool) -> Table | None:
+    """Return the table that rows make, None when they make none.
+
+    `headed`: the first row is known to name the columns; else it may.
+    """
+    numbered = [(number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1)]
+    lines, body = _titles([(number, cells) for number, cells in numbered if any(cells)])
+    cells = [row for _, row in body]
+    if not cells or max(map(len, cells)) < 2:
+        return None
+    heading = heading_of(lines)
+    names_of_questions = any(map(is_question_name, cells[0])) and any(map(is_answer_name, cells[0]))
+    if headed or names_of_questions or _names_columns(cells[0], cells[1:]):
+        return _table(body, heading)
+    return Table(heading, [], body, by_key=_is_key_value(cells))
 
 
 def sections_of_grid(
@@ -238,11 +282,7 @@ def _asks_mostly(cells: Iterable[str]) -> bool:
 def _sections_of(table: Table, heading: str, place: str) -> Iterator[Section | Note]:
     above = heading_of((heading, table.heading))
     if table.by_key:
-        pairs = (
-            (cells[0].rstrip(" :"), ", ".join(filter(None, cells[1:]))) for _, cells in table.rows
-        )
-        text = "\n".join(f"{name}: {value}" if value else name for name, value in pairs)
-        yield Section(text=text, heading=above)
+        yield Section(text=table.as_lines(), heading=above)
         return
     rows = [_aligned(cells, table.names) for _, cells in table.rows]
     found = question_columns(table.names, rows)
@@ -313,6 +353,14 @@ def _padded(names: Cells, width: int) -> Cells:
 
 def _at(cells: Cells, position: int) -> str:
     return cells[position] if position < len(cells) else ""
+
+
+def questions_of(table: Table, heading: str) -> Iterator[Section]:
+    """Yield the questions of a table of them, with their answers."""
+    columns = question_columns(table.names, [cells for _, cells in table.rows])
+    if columns is not None:
+        found = _questions(table, columns, heading_of((heading, table.heading)), "")
+        yield from (one for one in found if isinstance(one, Section))
 
 
 def _questions(

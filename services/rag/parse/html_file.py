@@ -1,0 +1,113 @@
+"""Web pages: their text as a visitor can read it, or why there is none."""
+
+import re
+from collections.abc import Iterator
+
+from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no stubs
+
+from services.rag.parse.html_sections import sections_of_tree
+from services.rag.parse.html_tree import tree_of, without_asides
+from services.rag.parse.section import Section, Unreadable
+from services.rag.parse.structured_data import sections_of_data
+
+FOOTER = "Footer"
+"""The heading of what stands at the end of every page of a site."""
+FEW = 600
+"""Characters of a page that may be nothing but a notice."""
+SCRIPT = (
+    "The page shows its text with JavaScript only, which is not run here: give the address of a "
+    "page that has it without, or add the text itself."
+)
+CONSENT = (
+    "The page shows nothing but a notice about cookies and consent: give the address of a page "
+    "that can be read without it, or add the text itself."
+)
+ROBOT = "The page shows nothing but a test whether its reader is a person, so it can't be read."
+_SCRIPT = re.compile(
+    r"enable javascript|javascript (?:is|to be) (?:disabled|required|enabled|not)"
+    r"|requires javascript|without javascript|^loading[ .…]*$|^redirecting[ .…]*$|^please wait[ .…]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CONSENT = re.compile(
+    r"cookies?\b|\bconsent|\bprivacy\b|personal data|\bpartners\b|\bgdpr\b", re.IGNORECASE
+)
+_ROBOT = re.compile(
+    r"checking your browser|verify (?:that )?you are (?:a )?human|are you a robot|captcha",
+    re.IGNORECASE,
+)
+CONSENT_WORDS = 3
+"""Different words of consent, from which a paragraph is such a notice."""
+
+
+def read_html(text: str, url: str = "") -> Iterator[Section]:
+    """Yield the sections of a page: without code, menus, advertisements and hidden parts.
+
+    `url` is what its relative links start from. Raises Unreadable when it has nothing to read.
+    """
+    tree = tree_of(text)
+    if tree is None:
+        return
+    data = list(sections_of_data(tree))
+    notices = " ".join(one.text_content() for one in tree.iter("noscript"))
+    has_script = next(tree.iter("script"), None) is not None
+    without_asides(tree)
+    footers = [_taken_out(one) for one in _footers(tree)]
+    found = [one for one in sections_of_tree(tree, url) if not _is_notice(one)]
+    ends = [section for footer in footers for section in sections_of_tree(footer, url)]
+    found += [_as_footer(one) for one in ends if _is_contact(one)]
+    shown = "\n".join(f"{one.heading}\n{one.text}\n{one.question}\n{one.answer}" for one in found)
+    found += [one for one in data if not _is_said(one, shown)]
+    if sum(len(one.text) + len(one.answer) for one in found) < FEW:
+        _check(found, f"{tree.text_content()}\n{notices}", has_script=has_script)
+    yield from found
+
+
+def _footers(tree: HtmlElement) -> list[HtmlElement]:
+    return [
+        one
+        for one in tree.iter("footer")
+        if not any(above.tag in {"article", "main", "footer"} for above in one.iterancestors())
+    ]
+
+
+def _taken_out(element: HtmlElement) -> HtmlElement:
+    element.drop_tree()
+    return element
+
+
+def _as_footer(section: Section) -> Section:
+    text = "\n".join(
+        filter(None, (section.heading, section.question, section.answer, section.text))
+    )
+    return Section(text=text, heading=FOOTER)
+
+
+def _is_contact(section: Section) -> bool:
+    """Tell whether a footer says more than whose page it is."""
+    return any(one.isdigit() for one in section.text) or "@" in section.text
+
+
+def _is_notice(section: Section) -> bool:
+    """Tell whether a section is nothing but a notice about cookies."""
+    said = f"{section.heading} {section.text}"
+    if len(said) > FEW:
+        return False
+    return len({found.lower() for found in _CONSENT.findall(said)}) >= CONSENT_WORDS
+
+
+def _is_said(section: Section, shown: str) -> bool:
+    """Tell whether all that the data for machines says is on the page as well."""
+    said = section.answer or section.text
+    lines = [line.partition(": ")[2] or line for line in said.splitlines()]
+    return all("".join(line.split()) in "".join(shown.split()) for line in lines)
+
+
+def _check(found: list[Section], everything: str, *, has_script: bool) -> None:
+    """Raise Unreadable when a page says only why it says nothing."""
+    said = "\n".join(f"{one.text}\n{one.question}{one.answer}".strip() for one in found)
+    if _ROBOT.search(everything):
+        raise Unreadable(ROBOT)
+    if _SCRIPT.search(said) or (not said and (_SCRIPT.search(everything) or has_script)):
+        raise Unreadable(SCRIPT)
+    if not said and len({one.lower() for one in _CONSENT.findall(everything)}) >= CONSENT_WORDS:
+        raise Unreadable(CONSENT)

@@ -1,0 +1,109 @@
+"""The tree of an HTML page without what is not for its readers: code, menus, hidden parts.
+
+Folded parts are content: a panel that something on the page opens is kept though it is not shown.
+"""
+
+import re
+from collections.abc import Iterator
+
+import lxml.html  # type: ignore[import-untyped]  # it has no stubs
+from lxml.etree import ParserError  # type: ignore[import-untyped]  # it has no stubs
+from lxml.html import HtmlElement
+
+from services.rag.parse.questions import asks
+
+CODE = ("head", "script", "style", "noscript", "template", "svg", "canvas", "object", "iframe")
+ASIDE = ("nav", "dialog", "menu")
+ASIDE_ROLES = frozenset({"navigation", "search", "dialog", "alertdialog", "menu", "menubar"})
+FEWEST_LINKS = 3
+"""Links of a list, from which it may be a menu."""
+MENU_LINKS = 0.8
+"""Share of the text of a menu that is links."""
+MENU_LINK = 28
+"""Characters of the links of a menu, on average at most."""
+MOST_BANNER = 1_500
+"""Characters of a notice about cookies."""
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_PANEL = re.compile(r"panel|accordion|collaps|answer|faq|tab-?content|toggle", re.IGNORECASE)
+_BANNER = re.compile(r"cookie|consent|gdpr|onetrust|cc-window", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+OPENERS = "//summary | //button | //*[@aria-expanded] | //*[@aria-controls] | //*[@role='tab']"
+
+
+def tree_of(html: str) -> HtmlElement | None:
+    """Return the tree of a page or a piece of one, None when there is nothing in it."""
+    # As bytes, since what an XML declaration says of the encoding is not true of a string.
+    parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    try:
+        return lxml.html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
+    except ParserError:
+        return None
+
+
+def without_asides(tree: HtmlElement) -> None:
+    """Take out of a page what is not a part of its text."""
+    _drop(tree.iter(*CODE))
+    folded = set(map(id, _folded(tree)))
+    _drop(
+        one
+        for one in tree.xpath("//*[@hidden or @style]")
+        if _is_hidden(one) and id(one) not in folded
+    )
+    _drop(tree.iter(*ASIDE))
+    _drop(one for one in tree.xpath("//*[@role]") if one.get("role") in ASIDE_ROLES)
+    _drop(one for one in tree.xpath("//ul | //ol | //div | //p | //header") if _is_menu(one))
+    _drop(one for one in tree.xpath("//*[@id or @class]") if _is_banner(one))
+
+
+def _drop(elements: Iterator[HtmlElement]) -> None:
+    for element in list(elements):
+        if element.getparent() is not None:
+            element.drop_tree()
+
+
+def _is_hidden(element: HtmlElement) -> bool:
+    if element.get("hidden") is not None and element.get("hidden") != "until-found":
+        return True
+    return bool(_HIDDEN.search(element.get("style") or ""))
+
+
+def opened_by(opener: HtmlElement) -> HtmlElement | None:
+    """Return the panel that a button, tab or the like opens, if that can be told."""
+    named = opener.get("aria-controls")
+    if named:
+        found = opener.getroottree().getroot().xpath("//*[@id=$id]", id=named)
+        if found:
+            return found[0]
+    for element in (opener, opener.getparent()):
+        after = element.getnext() if element is not None else None
+        if after is not None and (_is_hidden(after) or _PANEL.search(_names(after))):
+            return after
+    if opener.get("aria-expanded") is not None or asks(opener.text_content().strip()):
+        return opener.getnext()
+    return None
+
+
+def _folded(tree: HtmlElement) -> Iterator[HtmlElement]:
+    for opener in tree.xpath(OPENERS):
+        panel = opened_by(opener)
+        if panel is not None:
+            yield panel
+    yield from tree.xpath("//*[@role='tabpanel']")
+
+
+def _names(element: HtmlElement) -> str:
+    return f"{element.get('class') or ''} {element.get('id') or ''} {element.get('role') or ''}"
+
+
+def _is_menu(element: HtmlElement) -> bool:
+    """Tell whether an element is a list of links to other pages: short ones, without figures."""
+    links = [" ".join(link.text_content().split()) for link in element.iter("a")]
+    if len(links) < FEWEST_LINKS or any(map(_DIGIT.search, links)):
+        return False
+    length = len("".join(element.text_content().split()))
+    linked = sum(len("".join(link.split())) for link in links)
+    return linked >= MENU_LINKS * length and linked <= MENU_LINK * len(links)
+
+
+def _is_banner(element: HtmlElement) -> bool:
+    return bool(_BANNER.search(_names(element))) and len(element.text_content()) <= MOST_BANNER
