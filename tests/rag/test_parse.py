@@ -181,7 +181,7 @@ async def test_reading_that_takes_too_long_is_ended(file: Path) -> None:
 
 async def test_reading_that_takes_too_much_memory_is_ended(file: Path) -> None:
     """The process fails by itself; nobody else runs out of memory."""
-    limits = Limits(seconds=60, memory=320 * MB, pages=50, characters=100_000_000)
+    limits = Limits(seconds=60, memory=160 * MB, pages=50, characters=100_000_000)
     content = b'["' + b"x" * 60 * MB + b'"]'
     assert "bytes of memory" in await refusal(file, ".json", content, limits)
 

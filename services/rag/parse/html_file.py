@@ -25,7 +25,7 @@ CONSENT = (
 ROBOT = "The page shows nothing but a test whether its reader is a person, so it can't be read."
 _SCRIPT = re.compile(
     r"enable javascript|javascript (?:is|to be) (?:disabled|required|enabled|not)"
-    r"|requires javascript|without javascript|^loading[ .…]*$|^redirecting[ .…]*$|^please wait[ .…]*$",
+    r"|requires javascript|without javascript|^(?:loading|redirecting|please wait)[ .…]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONSENT = re.compile(

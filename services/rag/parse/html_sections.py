@@ -30,6 +30,8 @@ LINKED = ("http://", "https://", "mailto:", "tel:")
 """What a link that is kept leads to."""
 MOST_TARGET = 300
 """Characters of the address of a link that is kept."""
+BACK = frozenset({"↑", "↩", "↩︎", "^"})
+"""What leads from a footnote back to its place."""
 FEWEST_CARDS = 3
 MOST_CARD = 300
 """Characters of one of several things that are shown beside each other, a product, say."""
@@ -65,7 +67,7 @@ class _Writer:
         self._path: list[tuple[int, str]] = []
         self._blocks: list[str] = []
         self._line = ""
-        self._used: set[int] = set()
+        self._used: set[HtmlElement] = set()
         self._bare = False  # nothing has come below the last heading yet
 
     def finished(self) -> list[Section]:
@@ -76,7 +78,7 @@ class _Writer:
 
     def walk(self, element: HtmlElement) -> None:
         """Take up an element and all that is in it."""
-        if id(element) in self._used or not isinstance(element.tag, str):
+        if element in self._used or not isinstance(element.tag, str):
             return
         tag = element.tag
         if tag in SKIPPED:
@@ -173,9 +175,9 @@ class _Writer:
 
     def _unfold(self, opener: HtmlElement, panel: HtmlElement) -> None:
         title = tidy(_inline(opener, self._base)).replace("\n", " ")
-        self._used.add(id(opener))
+        self._used.add(opener)
         answer = text_of_others(panel, opener, self._base)
-        self._used.add(id(panel))
+        self._used.add(panel)
         if not title or not answer:
             self._block(title or answer)
         elif asks(title):
@@ -347,6 +349,8 @@ def _link(element: HtmlElement, base: str) -> str:
     except ValueError:  # no address at all
         return text
     shown = tidy(text)
+    if shown in BACK and (element.get("href") or "").startswith("#"):
+        return ""
     if not shown or not target.startswith(LINKED) or len(target) > MOST_TARGET:
         return text
     bare = target.removeprefix("mailto:").removeprefix("tel:")

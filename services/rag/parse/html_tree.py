@@ -43,11 +43,9 @@ def tree_of(html: str) -> HtmlElement | None:
 def without_asides(tree: HtmlElement) -> None:
     """Take out of a page what is not a part of its text."""
     _drop(tree.iter(*CODE))
-    folded = set(map(id, _folded(tree)))
+    folded = set(_folded(tree))
     _drop(
-        one
-        for one in tree.xpath("//*[@hidden or @style]")
-        if _is_hidden(one) and id(one) not in folded
+        one for one in tree.xpath("//*[@hidden or @style]") if _is_hidden(one) and one not in folded
     )
     _drop(tree.iter(*ASIDE))
     _drop(one for one in tree.xpath("//*[@role]") if one.get("role") in ASIDE_ROLES)

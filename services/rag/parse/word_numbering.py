@@ -57,7 +57,8 @@ class Numbering:
         for below in [one for one in counts if one > at]:
             del counts[below]
         if level.format in {"bullet", "none"}:
-            return ""
+            # A heading in a list is asked for by its number ("rule 2"), whatever mark it has.
+            return f"{counts[at]}." if is_heading(paragraph) else ""
         return _PLACE.sub(
             lambda found: self._shown(abstract, int(found[1]) - 1, counts), level.text
         )
@@ -118,6 +119,12 @@ class Numbering:
                     self._styles.setdefault(name, self._styles[base_name])
                     break
                 base_name = based.get(base_name, "")
+
+
+def is_heading(paragraph: Any) -> bool:
+    """Tell whether a paragraph is a heading by its style."""
+    style = paragraph.find(f"{W}pPr/{W}pStyle")
+    return style is not None and (style.get(f"{W}val") or "").lower().startswith("heading")
 
 
 def _list_of(properties: Any) -> tuple[str | None, int | None] | None:

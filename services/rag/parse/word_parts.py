@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from lxml import etree  # type: ignore[import-untyped]  # it has no stubs
 
-from services.rag.parse.word_numbering import Numbering
+from services.rag.parse.word_numbering import Numbering, is_heading
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 STRICT = b"http://purl.oclc.org/ooxml/wordprocessingml/main"
@@ -123,9 +123,10 @@ def _put_in_front(paragraph: Any, number: str) -> None:
     """Write a number into a paragraph, which is no item of a list any more."""
     properties = paragraph.find(f"{W}pPr")
     if properties is not None:
-        listed = properties.find(f"{W}numPr")
-        if listed is not None:
-            properties.remove(listed)
+        for name in ("numPr", *(() if is_heading(paragraph) else ("pStyle",))):
+            element = properties.find(f"{W}{name}")
+            if element is not None:  # a style may make it an item of a list as well
+                properties.remove(element)
     run = etree.Element(f"{W}r")
     text = etree.SubElement(run, f"{W}t")
     text.text = f"{number} "
