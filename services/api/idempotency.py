@@ -118,8 +118,8 @@ class Idempotency:
             if _is_refusal(error):
                 await self._claims.remove(claim)
             else:
-                # An outage, perhaps, of which nobody knows what it let through: the message may well
-                # be answered. Whoever asks next accepts the very same one anew.
+                # An outage, perhaps, of which nobody knows what it let through: the message may be
+                # answered yet. Whoever asks next accepts the very same one anew.
                 await self._claims.let_go(claim)
             raise
         await self._claims.accepted(claim)
