@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
+from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
 from libs.bus.errors import FaultError
 from libs.contracts.events import MessageFailed, Outcome
@@ -113,13 +114,13 @@ class Idempotency:
             accepted = await self._acceptance.accept(
                 caller, agent, question, _turn(caller, claim, key)
             )
-        except (ApiError, FaultError):
-            await self._claims.remove(claim)
-            raise
-        except Exception:
-            # An outage, perhaps, of which nobody knows what it let through: the message may well be
-            # answered. Whoever asks next accepts the very same one anew.
-            await self._claims.let_go(claim)
+        except Exception as error:
+            if _is_refusal(error):
+                await self._claims.remove(claim)
+            else:
+                # An outage, perhaps, of which nobody knows what it let through: the message may be
+                # answered yet. Whoever asks next accepts the very same one anew.
+                await self._claims.let_go(claim)
             raise
         await self._claims.accepted(claim)
         return accepted
@@ -137,6 +138,13 @@ def _successor(known: Claim, fresh: Claim, outcome: Outcome | None) -> Claim | N
         return None
     # Its process died, or gave up, on the way: the very same message is accepted anew.
     return msgspec.structs.replace(known, claimed_at=_milliseconds())
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether a message is not there, for certain: it is the client's fault."""
+    if isinstance(error, ApiError):
+        return error.status < HTTP_500_INTERNAL_SERVER_ERROR
+    return isinstance(error, FaultError)
 
 
 def check_key(key: str, caller: Caller) -> None:

@@ -12,7 +12,7 @@ from libs.runtime.clock import now
 from libs.runtime.mongo import Database
 from services.api.accept import Acceptance, Accepted, Question, Turn
 from services.api.auth import Caller
-from services.api.errors import InProgress, NotFound
+from services.api.errors import InProgress, NotFound, Unavailable
 from services.api.idempotency import LEASE, Idempotency, Repeated
 from services.api.store.agents import Agent
 from services.api.store.conversations import Conversations
@@ -118,10 +118,13 @@ class Broken(Edge):
         raise self._error
 
 
-async def test_what_an_outage_cut_off_is_accepted_as_the_same_message(database: Database) -> None:
+@pytest.mark.parametrize("error", [ServiceUnavailable("nats"), Unavailable("nats")])
+async def test_what_an_outage_cut_off_is_accepted_as_the_same_message(
+    database: Database, error: Exception
+) -> None:
     """At once: it may be answered, and another message under the key would be a second answer."""
-    broken = Broken(ServiceUnavailable("nats does not answer"))
-    with pytest.raises(ServiceUnavailable):
+    broken = Broken(error)
+    with pytest.raises(type(error)):
         await idempotency(database, broken).accept(CALLER, AGENT, QUESTION, "k", wait=True)
     edge = Edge()
     edge.go.set()
