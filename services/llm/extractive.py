@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from libs.contracts.chat import ChatGrounded, Passage
+from libs.language.asking import asked_for, given, stems
 from libs.language.greeting import without_greeting
 from libs.runtime.aside import aside
 from services.llm.agent_settings import AgentSettings, settings_of
@@ -15,10 +16,13 @@ from services.llm.answerer import Ending, Piece
 from services.llm.fallback import Choice
 from services.llm.settings import LlmSettings
 from services.llm.units import Unit, units_of
-from services.llm.words import asked_for, given, stems
 
 MOST_UNITS = 3
 """Most sentences, list items or rows that are quoted, unless a whole list is the answer."""
+MOST_ROWS = 10
+"""Most rows that are quoted when they answer equally well."""
+WHOLE_ANSWER = 1_200
+"""Characters of an answer of a Q&A that is quoted whole; a longer one is read as a text."""
 WORDS_PER_PIECE = 3
 _WITH_SPACE_BEFORE = re.compile(r"\s*+(?:\S++|\Z)")
 PASSAGES_REMEMBERED = 256
@@ -110,14 +114,14 @@ def quote(passages: Iterable[Passage], question: str) -> str:
 def _candidates(
     number: int, passage: Passage, asked: frozenset[str], kinds: frozenset[str]
 ) -> Iterator[_Candidate]:
-    if passage.answer:
+    if passage.answer and len(passage.answer) <= WHOLE_ANSWER:
         said = f"{passage.question}\n{passage.answer}"
         words = (stems(said) & asked) | given(passage.answer, kinds)
         unit = Unit(passage.answer.strip(), 0)
         yield _Candidate(number, passage.relevance, unit, words, words, frozenset(), whole=True)
         return
-    above = stems(f"{passage.title} {passage.heading}")
-    for unit, text, lead, context in _read(passage.text):
+    above = stems(f"{passage.title} {passage.heading} {passage.question}")
+    for unit, text, lead, context in _read(passage.answer or passage.text):
         own = (text & asked) | given(unit.text, kinds)
         near = (above | context) & asked
         yield _Candidate(number, passage.relevance, unit, own, own | (lead & asked), near)
@@ -157,6 +161,9 @@ def _chosen(candidates: Sequence[_Candidate], weights: dict[str, float]) -> list
         return [each for each in candidates if _same_block(each, best)]
     chosen = [best]
     known = best.words
+    rows = _rows_as_good(best, candidates)
+    if len(rows) > 1:
+        return rows
     for candidate in sorted(candidates, key=score, reverse=True):
         new = worth(candidate.words - known)
         beside = candidate.passage == best.passage
@@ -170,10 +177,26 @@ def _chosen(candidates: Sequence[_Candidate], weights: dict[str, float]) -> list
     return sorted(chosen, key=lambda each: order[id(each)])
 
 
+def _rows_as_good(best: _Candidate, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Return the rows that have the same of the question as the best one: all are asked for."""
+    if not best.unit.row or not _named(best.words):
+        return []
+    rows = [
+        each
+        for each in candidates
+        if each.unit.row and each.words == best.words and each.near >= best.near
+    ]
+    return rows[:MOST_ROWS]
+
+
+def _named(words: Iterable[str]) -> set[str]:
+    """Return the words of a question that are in a text, without the kinds of thing it gives."""
+    return {word for word in words if not word.startswith("#")}
+
+
 def _stands_for_its_list(best: _Candidate) -> bool:
     """Tell whether the question is about what introduces a list, not about one of its items."""
-    named = {word for word in best.own if not word.startswith("#")}
-    return best.unit.listed and not named - best.near
+    return best.unit.listed and not best.unit.row and not _named(best.own) - best.near
 
 
 def _same_block(one: _Candidate, other: _Candidate) -> bool:

@@ -22,6 +22,14 @@ MOST_AT_ONCE = 2_000
 """Characters that sentencex gets: a run without spaces costs it the square of that."""
 WRAPPED = 60
 """Characters from which a line without an end is one that goes on in the next."""
+WRAPPED_WITHOUT_CASE = 40
+"""The same in scripts without small letters, whose next line does not show whether it goes on."""
+SHORT_ROW = 200
+"""Characters of a row of "name: value" lines that is quoted whole; of a longer one, a value."""
+MOST_NAME = 80
+"""Characters of a value that names its row."""
+_LABELLED = re.compile(r"([^:|]{1,80}): (?=\S)")
+_FIGURES = re.compile(r"\d|\S@\S|https?://")
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,8 @@ class Unit:
     """Something to quote. `lead` is what introduces it and is quoted with it, once.
 
     `block` is the paragraph, list or table that it stands in, counted from 0. `listed`: it has a
-    line of its own. `context` is what stands before it, and the headings above it.
+    line of its own, `row`: it is one of a table. `context` is what stands before it, and the headings
+    above it.
     """
 
     text: str
@@ -37,6 +46,7 @@ class Unit:
     lead: str = ""
     context: str = ""
     listed: bool = False
+    row: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,9 @@ def units_of(text: str) -> list[Unit]:
                 rows = _rows(lines, block, lead, heading)
                 units += rows
                 lead = "" if rows else lead
+            case "text" if _is_row(lines):
+                units += _row_units(lines, block, lead, heading)
+                lead = ""
             case "text":
                 found, lead = _sentences(lines, block, lead, heading)
                 units += found
@@ -90,8 +103,38 @@ def _rows(lines: list[str], block: int, lead: str, heading: str) -> list[Unit]:
     names = rows[0] if has_header else []
     context = " ".join([heading, *names])
     return [
-        Unit(_row(names, cells), block, lead, context, listed=True)
+        Unit(_row(names, cells), block, lead, context, listed=True, row=True)
         for cells in rows[2 if has_header else 0 :]
+    ]
+
+
+def _is_row(lines: list[str]) -> bool:
+    """Tell whether lines are the cells of a row: a name first, then "name: value" lines."""
+    labelled = [_LABELLED.match(line) for line in lines]
+    first = labelled[0]
+    if len(lines) < 2 or first is None or sum(map(bool, labelled)) * 2 <= len(lines):
+        return False
+    return not _FIGURES.search(lines[0][first.end() :]) or len(lines[0]) <= MOST_NAME
+
+
+def _row_units(lines: list[str], block: int, lead: str, heading: str) -> list[Unit]:
+    """Return the row as one unit when it is short, else each value with the row's name."""
+    label = _LABELLED.match(lines[0])
+    name = lines[0][label.end() :] if label else lines[0]
+    names_the_row = len(name) <= MOST_NAME and not _FIGURES.fullmatch(name)
+    context = f"{heading} {name}" if names_the_row else heading
+    if sum(map(len, lines)) <= SHORT_ROW:
+        return [Unit(", ".join(lines), block, lead, heading, listed=True, row=True)]
+    return [
+        Unit(
+            f"{name}, {line}" if names_the_row and at else line,
+            block,
+            lead,
+            context,
+            listed=True,
+            row=True,
+        )
+        for at, line in enumerate(lines)
     ]
 
 
@@ -106,7 +149,7 @@ def _sentences(lines: list[str], block: int, lead: str, heading: str) -> tuple[l
     units: list[Unit] = []
     before = ""
     for sentence in (part for line in _unwrapped(lines) for part in split_sentences(line)):
-        if sentence.endswith(":"):
+        if sentence.endswith((":", "?", "\uff1f", "؟")):  # what follows says what it is about
             lead = f"{lead} {sentence}".strip()
             continue
         units.append(Unit(sentence, block, lead, f"{heading} {before}"))
@@ -120,13 +163,19 @@ def _unwrapped(lines: list[str]) -> list[str]:
     length = 0
     for line in lines:
         ends = not paragraphs or paragraphs[-1][-1][-1] in ".!?:;"
-        if ends or not (line[0].islower() or length > WRAPPED):
+        if ends or not (line[0].islower() or length > _full(line)):
             paragraphs.append([line])
             length = len(line)
         else:
             paragraphs[-1].append(line)
             length += 1 + len(line)
     return list(map(" ".join, paragraphs))
+
+
+def _full(line: str) -> int:
+    """Return from which length on a line before this one has run out of room."""
+    has_case = line[0].islower() or line[0].isupper() or not line[0].isalpha()
+    return WRAPPED if has_case else WRAPPED_WITHOUT_CASE
 
 
 def split_sentences(text: str) -> list[str]:

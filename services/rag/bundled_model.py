@@ -23,6 +23,10 @@ from services.rag.vector import Vector
 DIMENSIONS = 384
 MAX_TOKENS = 512
 """What the model was trained for; a longer text is cut."""
+SPELLED = "\u052f"
+"""The last letter of Cyrillic: what comes behind it in Unicode, the model does not know."""
+MOST_LOOKED_AT = 2_000
+"""Characters of a text from which its script is told."""
 MOST_CHARACTERS = 20_000
 """What is looked at of a text; MAX_TOKENS are full long before, in any language."""
 QUERY_PREFIX = "Represent this sentence for searching relevant passages: "
@@ -65,6 +69,14 @@ class BundledModel:
         """Embed what is to be found, one text after another: several callers take turns."""
         loop = asyncio.get_running_loop()
         return [await loop.run_in_executor(self._passages, self._embed, text) for text in texts]
+
+    def knows(self, text: str) -> bool:
+        """Whether its words are more than letters to the model.
+
+        Latin, Greek and Cyrillic it spells at least; of others it has a letter here and there.
+        """
+        letters = [one for one in text[:MOST_LOOKED_AT] if one.isalpha()]
+        return sum(one > SPELLED for one in letters) * 2 <= len(letters)
 
     async def appears(self) -> None:
         """Its size is always known."""

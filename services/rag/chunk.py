@@ -14,10 +14,11 @@ from services.rag.parse.section import Section
 from services.rag.words import words_of_passage
 
 MOST_QUESTION = 2_000
-MOST_ANSWER = 20_000
-"""Characters of a Q&A that stays whole: those that the API takes."""
-ANSWER_PIECE = 2_000
-"""Characters of the pieces of an answer that does not stay whole."""
+"""Characters of a question; one that is longer is one that nobody asks."""
+WHOLE_ANSWER = 1_200
+"""Characters of an answer that stays whole: what a model reads, question and title with it."""
+ANSWER_PIECE = 800
+"""Characters of the pieces of an answer that does not."""
 MOST_HEADING = 300
 """Characters of a heading that are kept with every chunk below it."""
 
@@ -30,7 +31,7 @@ def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
     between sentences, else between words.
     """
     if source.kind == "qa":
-        return [_question_and_answer(source)] if source.answer.strip() else []
+        return _numbered(_question_and_answer(source))
     splitter = TextSplitter(size, overlap=overlap)
     pieces = (_piece(source, 0, text) for text in split(source.text, splitter, size))
     return _numbered(pieces)
@@ -89,12 +90,12 @@ def _said(question: str, answer: str) -> str:
 
 
 def _answers(answer: str) -> Iterator[str]:
-    """Yield an answer, or the pieces of one that is longer than an answer can be: a table's cell.
+    """Yield an answer, or the pieces of one that is longer than a model reads.
 
-    A question goes with each of them, so each is found by it.
+    A question goes with each of them, so each is found by it, and by what it says itself.
     """
-    if len(answer) <= MOST_ANSWER:
-        yield answer
+    if len(answer) <= WHOLE_ANSWER:
+        yield from filter(str.strip, [answer])
     else:
         yield from split(answer, TextSplitter(ANSWER_PIECE), ANSWER_PIECE)
 
@@ -113,18 +114,10 @@ def words_of(chunk: Chunk) -> edge.SparseVector:
     return words_of_passage(embedded_text(chunk))
 
 
-def _question_and_answer(source: Source) -> Chunk:
-    return Chunk(
-        agent_id=source.agent_id,
-        source_id=source.id,
-        version=source.version,
-        number=0,
-        kind=source.kind,
-        title=source.title,
-        text=f"{source.question}\n{source.answer}".strip(),
-        question=source.question,
-        answer=source.answer,
-    )
+def _question_and_answer(source: Source) -> Iterator[Chunk]:
+    for answer in _answers(source.answer):
+        text = f"{source.question}\n{answer}".strip()
+        yield replace(_piece(source, 0, text), question=source.question, answer=answer)
 
 
 def _piece(source: Source, number: int, text: str) -> Chunk:

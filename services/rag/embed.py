@@ -25,6 +25,9 @@ class Embedder(Protocol):
     async def appears(self) -> None:
         """Return once the size of its vectors is known."""
 
+    def knows(self, text: str) -> bool:
+        """Whether the model knows the language of a text, as far as can be told."""
+
     async def embed_question(self, text: str) -> Vector:
         """Embed what is searched for. Raises EmbeddingError."""
 
@@ -46,6 +49,10 @@ class RememberedQuestions:
     def dimensions(self) -> int:
         """The size of its vectors, 0 as long as it is not known."""
         return self._embedder.dimensions
+
+    def knows(self, text: str) -> bool:
+        """Whether the model knows the language of a text, as far as can be told."""
+        return self._embedder.knows(text)
 
     async def appears(self) -> None:
         """Return once the size of its vectors is known."""

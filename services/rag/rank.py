@@ -5,9 +5,12 @@ How the weights came about: docs/decisions/ranking-cosine-and-words.md.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from libs.language.asking import asked_for, given, stems, without_kinds
 from services.rag.index.interface import Hit
 from services.rag.words import Words
 
@@ -15,11 +18,22 @@ WORDS_WEIGHT = 0.15
 """What sharing all words of the question is worth, as a cosine."""
 CODES_WEIGHT = 0.3
 """What sharing its product codes is worth beside that: a vector hardly tells one from another."""
+EXACT = 2.0
+"""The score of a stored question that is asked word for word: as sure as can be."""
+NARROWER = 0.1
+"""What a stored question loses, as a cosine, that has all words of the question and others."""
+FACT = 0.2
+"""What a line is worth that gives the kind of thing asked for, and has all that it is asked of."""
+MOST_FACT = 160
+"""Characters of a line that may be such a fact."""
+MOST_FACTS = 200
+"""Lines of a passage that are looked at for one."""
 SAME_TEXT = 0.9
 """Share of their words that two passages have in common which say the same."""
 
 _TOKEN = re.compile(r"[^\W_]+")
 _DIGIT = re.compile(r"\d")
+_LINE = re.compile(r"\n+|(?<=[.!?])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +44,66 @@ class Ranked:
     score: float
 
 
-def ranked(hits: Sequence[Hit], words: Words) -> list[Ranked]:
+def ranked(hits: Sequence[Hit], question: str, words: Words) -> list[Ranked]:
     """Return the hits for a question of these words, best first."""
+    asked = folded(question)
+    about = Asked.of(question)
     weights = _rarity(hits, words.all)
     total = sum(weights.values())
 
     def score(hit: Hit) -> float:
+        if hit.chunk.question and folded(hit.chunk.question) == asked:
+            return EXACT
         shared = sum(weight for word, weight in weights.items() if word in hit.words)
+        share = shared / total if total else 0.0
+        if not words.known:  # the model has no vectors for its language: words decide
+            return share
         codes = len(words.codes & hit.words) / len(words.codes) if words.codes else 0.0
-        return hit.score + WORDS_WEIGHT * (shared / total if total else 0.0) + CODES_WEIGHT * codes
+        others = WORDS_WEIGHT * share + CODES_WEIGHT * codes
+        return hit.score + others + FACT * about.is_told_in(hit) - NARROWER * about.is_wider(hit)
 
     return sorted((Ranked(hit, score(hit)) for hit in hits), key=lambda one: -one.score)
+
+
+def folded(text: str) -> str:
+    """Return a question as it is compared with a stored one: its letters and figures."""
+    return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question asks for (prices, times, places), and of what."""
+
+    kinds: frozenset[str]
+    words: frozenset[str]
+    all: frozenset[str]
+
+    @staticmethod
+    def of(question: str) -> "Asked":
+        """Take a question apart."""
+        kinds = asked_for(question)
+        return Asked(kinds, stems(without_kinds(question)), stems(question))
+
+    def is_told_in(self, hit: Hit) -> bool:
+        """Tell whether a line of a passage is the fact that is asked for."""
+        if not self.kinds or hit.chunk.answer:
+            return False
+        above = stems(f"{hit.chunk.title} {hit.chunk.heading}") if self.words else frozenset()
+        return any(self._is_fact(line, above) for line in _lines(hit.chunk.text))
+
+    def _is_fact(self, line: str, above: frozenset[str]) -> bool:
+        return bool(given(line, self.kinds)) and self.words <= stems(line) | above
+
+    def is_wider(self, hit: Hit) -> bool:
+        """Tell whether a stored question asks for something narrower: this, and more words."""
+        stored = stems(hit.chunk.question) if hit.chunk.question else frozenset()
+        return bool(self.all) and self.all < stored
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in islice(_LINE.split(text), MOST_FACTS):
+        if line and len(line) <= MOST_FACT:
+            yield line
 
 
 def _rarity(hits: Sequence[Hit], words: Iterable[int]) -> dict[int, float]:

@@ -1,6 +1,6 @@
 """Finds the passages for a question among the agent's own chunks, and says how good they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libs.contracts.chat import Ground, Grounded, Passage
 from libs.language.greeting import without_greeting
@@ -74,8 +74,9 @@ class Retriever:
         asked = await aside(len(question), without_greeting, question)
         vector = await self._embedder.embed_question(asked or question)
         words = await aside(len(asked), words_of_question, asked)
+        words = replace(words, known=self._embedder.knows(asked))
         hits = await self._index.search(agent_id, vector, words.all, self._limits.candidates)
-        return await aside(len(asked), ranked, hits, words)
+        return await aside(len(asked), ranked, hits, asked or question, words)
 
     def _confidence(self, found: list[Ranked]) -> float:
         return self._calibration.confidence_in([one.score for one in found])

@@ -67,6 +67,10 @@ class TimedEmbedder:
         """The size of its vectors."""
         return self._embedder.dimensions
 
+    def knows(self, text: str) -> bool:
+        """As the model says."""
+        return self._embedder.knows(text)
+
     async def embed_question(self, text: str) -> Vector:
         """Embed what is searched for."""
         started = time.perf_counter()

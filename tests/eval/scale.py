@@ -92,7 +92,7 @@ async def measure(index: EmbeddedIndex, made: Made, searches: int) -> str:
         started, busy = time.perf_counter(), time.process_time()
         words = words_of_question(question)
         hits = await index.search(made.agent(number), vector, words.all, CANDIDATES)
-        best = distinct(ranked(hits, words), SHOWN)[0]
+        best = distinct(ranked(hits, "", words), SHOWN)[0]
         cpu.append(time.process_time() - busy)
         wall.append(time.perf_counter() - started)
         found += best.hit.chunk.source_id == f"source{number}"

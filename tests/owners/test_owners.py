@@ -4,7 +4,6 @@ import asyncio
 import json
 import runpy
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx

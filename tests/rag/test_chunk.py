@@ -77,8 +77,8 @@ def test_overlap_repeats_the_end_of_the_chunk_before() -> None:
 
 
 def test_question_and_answer_stay_together() -> None:
-    """A Q&A is one chunk however long, with both halves to be told apart."""
-    answer = "Monday to Saturday. " * 100
+    """A Q&A is one chunk, with both halves to be told apart."""
+    answer = "Monday to Saturday. " * 50
     (chunk,) = chunks_of(source("qa", question="When?", answer=answer), size=100, overlap=0)
     assert (chunk.question, chunk.answer, chunk.text) == (
         "When?",
@@ -86,6 +86,15 @@ def test_question_and_answer_stay_together() -> None:
         f"When?\n{answer}".strip(),
     )
     assert embedded_text(chunk).startswith("Title\nWhen?\nMonday")
+
+
+def test_an_answer_that_no_model_reads_to_its_end_is_several_chunks() -> None:
+    """Each has the question, none says what another says, and together they say all."""
+    answer = " ".join(f"Rule {number} is a rule like others." for number in range(200))
+    found = chunks_of(source("qa", question="Rules?", answer=answer), size=100, overlap=0)
+    assert {chunk.question for chunk in found} == {"Rules?"}
+    assert " ".join(chunk.answer for chunk in found) == answer
+    assert [chunk.number for chunk in found] == list(range(len(found)))
 
 
 def test_blank_sources_have_no_chunks() -> None:

@@ -36,6 +36,10 @@ class HaltingEmbedder:
         self.halted = asyncio.Event()
         self.go_on = asyncio.Event()
 
+    def knows(self, text: str) -> bool:
+        """As the model says."""
+        return bool(text)
+
     async def embed_question(self, text: str) -> list[float]:
         """Every text is the same to it."""
         return [1.0, float(not text)]

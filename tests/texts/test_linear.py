@@ -24,6 +24,7 @@ import services
 from libs.contracts.chat import AgentProfile, ChatGrounded, ChatRequested, Exchange, Ground, Passage
 from libs.contracts.sources import Source
 from libs.egress.safe_url import UnsafeUrl, is_host, parse_target
+from libs.language.asking import asked_for, given, stems
 from libs.language.glossary import in_english
 from libs.language.greeting import without_greeting
 from libs.runtime.clock import now
@@ -32,7 +33,6 @@ from services.llm.extractive import extract
 from services.llm.inert import inert
 from services.llm.prompt import build_prompt
 from services.llm.units import units_of
-from services.llm.words import asked_for, given, stems
 from services.rag.chunk import chunks_of, chunks_of_document
 from services.rag.crawl.kinds import content_type
 from services.rag.crawl.page import decoded_page
@@ -41,10 +41,12 @@ from services.rag.crawl.sitemap import read_sitemap
 from services.rag.crawl.urls import normalised
 from services.rag.follow_up import leans_on, with_context
 from services.rag.index.interface import Chunk, Hit
-from services.rag.parse.markdown import sections_of
-from services.rag.parse.plain import read_json, text_of
+from services.rag.parse.csv_file import read_csv
+from services.rag.parse.html_file import read_html
+from services.rag.parse.json_file import read_json
+from services.rag.parse.markdown import read_markdown
+from services.rag.parse.plain import text_of
 from services.rag.parse.section import Section, Unreadable
-from services.rag.parse.table import read_csv
 from services.rag.rank import distinct, ranked
 from services.rag.suggest import suggest
 from services.rag.words import words_of_passage, words_of_question
@@ -56,7 +58,7 @@ PATTERN_BOUND = 0.1
 FUNCTION_RUN = 8_000
 FUNCTION_BOUND = 0.5
 METHODS = ("search", "match", "fullmatch", "sub", "findall", "finditer", "split")
-MAKES_PATTERNS = {"services/llm/words.py", "services/llm/markup.py"}
+MAKES_PATTERNS = {"libs/language/asking.py", "services/llm/markup.py"}
 """Modules with a function that compiles what their constants are."""
 
 ROOT = Path(services.__file__).parent.parent
@@ -201,7 +203,7 @@ def answered(text: str) -> None:
     """Rank and compare the passages that have this text, and suggest a question."""
     chunk = Chunk(agent_id="a", source_id="s", number=0, kind="qa", title="", text=text,
                   question=text[:200], answer=text)  # fmt: skip
-    found = ranked([Hit(chunk, 0.5)] * 24, words_of_question(text))
+    found = ranked([Hit(chunk, 0.5)] * 24, text, words_of_question(text))
     distinct(found, 6)
     exchange = Exchange(question=text, answer=text)
     asked = Ground(agent_id="a", question=text, history=(exchange,) * 10, suggestions=3)
@@ -250,7 +252,8 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "file": lambda text: readable(lambda: [text_of(text.encode("utf-16-le"))]),
     "JSON": lambda text: readable(lambda: read_json(text)),
     "CSV": lambda text: readable(lambda: read_csv(text)),
-    "Markdown": lambda text: readable(lambda: sections_of(text)),
+    "Markdown": lambda text: readable(lambda: read_markdown(text)),
+    "HTML": lambda text: readable(lambda: read_html(text)),
     "sitemap": lambda text: readable(lambda: read_sitemap(text.encode(), "http://a.example/", 100)),
 }
 

@@ -37,6 +37,11 @@ ASKS_FOR = {
     "#contact": _any(r"\b(phone|telephone|call|e-?mail|contact|reach|text|numero|tawag\w*)\b"),
 }
 """What words in a question ask for."""
+_GENERAL = _any(
+    r"\b(numbers?|open(ing)?|hours|cost|much|many|call(ed)?|find|reach|store|shop|business|company"
+    r"|tell|give|know|current|phone|mail)\b"
+)
+"""What says no more than that: the business itself is meant."""
 _DAYS = "mon|tue|wed|thu|fri|sat|sun"
 _PLACES = "streets?|st\\.|avenue|ave|road|highway|brgy|barangay|city|floor|building|mall|corner"
 GIVES = {
@@ -67,6 +72,13 @@ def stems(text: str) -> frozenset[str]:
 def asked_for(question: str) -> frozenset[str]:
     """Return the kinds of thing that a question asks for."""
     return frozenset(kind for kind, words in ASKS_FOR.items() if words.search(question))
+
+
+def without_kinds(question: str) -> str:
+    """Return a question without the words that say which kind of thing it asks for."""
+    for words in ASKS_FOR.values():
+        question = words.sub(" ", question)
+    return _GENERAL.sub(" ", question)
 
 
 def given(text: str, kinds: frozenset[str]) -> frozenset[str]:
