@@ -38,12 +38,12 @@ ASKS_FOR = {
 }
 """What words in a question ask for."""
 _GENERAL = _any(
-    r"\b(numbers?|open(ing)?|hours|cost|much|many|call(ed)?|find|reach|store|shop|business|company"
+    r"\b(numbers?|open(ing)?|hours|cost|much|many|call(ed)?|find|reach|store|shop|business"
     r"|tell|give|know|current|phone|mail)\b"
 )
 """What says no more than that: the business itself is meant."""
 _DAYS = "mon|tue|wed|thu|fri|sat|sun"
-_PLACES = "streets?|st\\.|avenue|ave|road|highway|brgy|barangay|city|floor|building|mall|corner"
+_PLACES = "streets?|calle|rue|strasse|plaza|blvd|boulevard|lane|drive|purok|sitio|poblacion|st\\.|avenue|ave|road|highway|brgy|barangay|city|floor|building|mall|corner"
 GIVES = {
     "#money": _any(
         r"[₱$€£]\s?\d | \b(php|usd)\s?\d | \d\s?(pesos?|piso|php|usd|dollars?)\b"
@@ -56,7 +56,9 @@ GIVES = {
         r"| \b(january|february|march|april|june|july|august|september|october|november|december)\b"
     ),
     "#number": _any(r"\d | \b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|twice)\b"),
-    "#place": _any(rf"\b({_PLACES})\b | \b(across|beside|next\ to|in\ front\ of|near)\b"),
+    "#place": _any(
+        rf"\b({_PLACES})\b | ^\d{{1,5}}\ [^\W\d]+[\w\ .]{{0,40}},\ [^\W\d] | \b(across|beside|next\ to|in\ front\ of|near)\b"
+    ),
     "#contact": _any(r"\d[\d\ ()-]{6,}\d | \S@\S | \bwww\. | https?://"),
 }
 """What in a sentence gives that."""

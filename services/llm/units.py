@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 import sentencex  # type: ignore[import-untyped]  # it has none
 
@@ -30,6 +30,10 @@ MOST_NAME = 80
 """Characters of a value that names its row."""
 _LABELLED = re.compile(r"([^:|]{1,80}): (?=\S)")
 _FIGURES = re.compile(r"\d|\S@\S|https?://")
+_PLAIN_FIGURE = re.compile(r"\W{0,3}\d[\d.,\s]*+\W{0,2}")
+_NUMBERED = re.compile(r"(\d{1,3})[.)]\s")
+NAMING = 2
+"""Cells at the beginning of a row that may name it."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class Unit:
     """Something to quote. `lead` is what introduces it and is quoted with it, once.
 
     `block` is the paragraph, list or table that it stands in, counted from 0. `listed`: it has a
-    line of its own, `row`: it is one of a table. `context` is what stands before it, and the headings
-    above it.
+    line of its own, `row`: it is one of a table. `context` is what stands before it, and the
+    headings above it.
     """
 
     text: str
@@ -58,7 +62,8 @@ class _Line:
 def units_of(text: str) -> list[Unit]:
     """Return the units of a text in order."""
     units: list[Unit] = []
-    heading = lead = ""
+    heading = lead = above = ""
+    listed = number = 0  # of the list before: its block, the number of its last item
     for block, (kind, group) in enumerate(groupby(_lines(text), key=lambda line: line.kind)):
         lines = [line.text for line in group]
         match kind:
@@ -66,7 +71,10 @@ def units_of(text: str) -> list[Unit]:
                 heading = " ".join(lines)
                 lead = f"{lead} {heading}".strip()
             case "item":
-                units += [Unit(line, block, lead, heading, listed=True) for line in lines]
+                goes_on = _first_number(lines) == number + 1 > 1
+                listed, above = (listed, above) if goes_on else (block, lead)
+                units += [Unit(line, listed, above, heading, listed=True) for line in lines]
+                number = _first_number(lines[-1:])
                 lead = ""
             case "row":
                 rows = _rows(lines, block, lead, heading)
@@ -79,6 +87,11 @@ def units_of(text: str) -> list[Unit]:
                 found, lead = _sentences(lines, block, lead, heading)
                 units += found
     return [*units, Unit(lead, -1)] if lead else units
+
+
+def _first_number(lines: list[str]) -> int:
+    found = _NUMBERED.match(lines[0])
+    return int(found[1]) if found else 0
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -118,24 +131,26 @@ def _is_row(lines: list[str]) -> bool:
 
 
 def _row_units(lines: list[str], block: int, lead: str, heading: str) -> list[Unit]:
-    """Return the row as one unit when it is short, else each value with the row's name."""
-    label = _LABELLED.match(lines[0])
-    name = lines[0][label.end() :] if label else lines[0]
-    names_the_row = len(name) <= MOST_NAME and not _FIGURES.fullmatch(name)
-    context = f"{heading} {name}" if names_the_row else heading
+    """Return the row as one unit when it is short, else each value behind the row's name."""
     if sum(map(len, lines)) <= SHORT_ROW:
         return [Unit(", ".join(lines), block, lead, heading, listed=True, row=True)]
+    naming = list(takewhile(_names_a_row, lines[:NAMING]))
+    name = ", ".join(_value(line) for line in naming)
+    rest = lines[len(naming) :] or lines
     return [
-        Unit(
-            f"{name}, {line}" if names_the_row and at else line,
-            block,
-            lead,
-            context,
-            listed=True,
-            row=True,
-        )
-        for at, line in enumerate(lines)
+        Unit(f"{name}, {line}" if name else line, block, lead, heading, listed=True, row=True)
+        for line in rest
     ]
+
+
+def _names_a_row(line: str) -> bool:
+    value = _value(line)
+    return len(value) <= MOST_NAME and not _PLAIN_FIGURE.fullmatch(value)
+
+
+def _value(line: str) -> str:
+    label = _LABELLED.match(line)
+    return line[label.end() :] if label else line
 
 
 def _row(names: list[str], cells: list[str]) -> str:

@@ -54,8 +54,7 @@ def chunks_of_site(
     splitter = MarkdownSplitter(size, overlap=overlap)
     pieces = (
         piece
-        for page in pages
-        for section in page.sections
+        for page, section in _once(pages)
         for piece in _pieces(
             replace(_piece(source, 0, ""), title=page.title or source.title, url=page.url),
             section,
@@ -64,6 +63,16 @@ def chunks_of_site(
         )
     )
     return _numbered(pieces)
+
+
+def _once(pages: Iterable[Page]) -> Iterator[tuple[Page, Section]]:
+    """Yield the sections of all pages; what several pages say, a footer, is of the first."""
+    seen: set[Section] = set()
+    for page in pages:
+        for section in page.sections:
+            if section not in seen:
+                seen.add(section)
+                yield page, section
 
 
 def _numbered(pieces: Iterable[Chunk]) -> list[Chunk]:

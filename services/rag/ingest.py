@@ -47,6 +47,15 @@ GAVE_UP = (
     "The source could not be indexed after several attempts. The operator finds the reason in the "
     "log and in `alonchat dead list`; add it again when that is mended."
 )
+UNKNOWN_LANGUAGE = (
+    Note(
+        code="unknown_language",
+        message="The bundled embedding model does not know this language, so what stands here is "
+        "found by its words only. A model that knows it is set with EMBEDDINGS_BASE_URL.",
+    ),
+)
+LOOKED_AT = 100
+"""Chunks of a source from which its language is told."""
 ADD_AGAIN = " Add the source again when the server works."
 
 T = TypeVar("T")
@@ -204,7 +213,8 @@ class Ingestion:
             notes = document.notes
             cutting = partial(chunks_of_document, source, document.sections)
         elif source.kind == "website":
-            cutting = partial(chunks_of_site, source, await self._websites.pages(source))
+            pages, notes = await self._websites.pages(source)
+            cutting = partial(chunks_of_site, source, pages)
         else:
             cutting = partial(chunks_of, source)
         chunks = await asyncio.to_thread(
@@ -212,10 +222,17 @@ class Ingestion:
         )
         if not chunks:
             raise Unreadable(EMPTY, notes)
+        notes += self._unknown_language(chunks)
         others = await self._index.count(source.agent_id, without=source.id)
         if others + len(chunks) > self._sizes.most:
             raise Unreadable(f"The agent would have more than {self._sizes.most} chunks with it.")
         return chunks, notes
+
+    def _unknown_language(self, chunks: Sequence[Chunk]) -> tuple[Note, ...]:
+        """Say when the embedding model does not know the language of a source."""
+        looked_at = chunks[:: max(1, len(chunks) // LOOKED_AT)]
+        unknown = sum(not self._embedder.knows(chunk.text) for chunk in looked_at)
+        return UNKNOWN_LANGUAGE if unknown * 2 > len(looked_at) else ()
 
     async def _put(self, chunks: Sequence[Chunk]) -> None:
         vectors = await self._embedder.embed_passages([embedded_text(chunk) for chunk in chunks])

@@ -33,6 +33,7 @@ SAME_TEXT = 0.9
 
 _TOKEN = re.compile(r"[^\W_]+")
 _DIGIT = re.compile(r"\d")
+_LABEL = re.compile(r"[-*\s]*([^:]{2,40}):\s")
 _LINE = re.compile(r"\n+|(?<=[.!?])\s+")
 
 
@@ -86,12 +87,15 @@ class Asked:
 
     def is_told_in(self, hit: Hit) -> bool:
         """Tell whether a line of a passage is the fact that is asked for."""
-        if not self.kinds or hit.chunk.answer:
+        if hit.chunk.answer or not (self.kinds or self.words):
             return False
         above = stems(f"{hit.chunk.title} {hit.chunk.heading}") if self.words else frozenset()
         return any(self._is_fact(line, above) for line in _lines(hit.chunk.text))
 
     def _is_fact(self, line: str, above: frozenset[str]) -> bool:
+        label = _LABEL.match(line)
+        if label and self.words and self.words <= stems(label[1]) | above:
+            return not self.words <= above
         return bool(given(line, self.kinds)) and self.words <= stems(line) | above
 
     def is_wider(self, hit: Hit) -> bool:

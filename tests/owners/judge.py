@@ -31,23 +31,23 @@ def problems(ask: Ask, answer: dict[str, Any], noted: str) -> Iterator[str]:
     """Yield what is wrong with an answer; `noted` is what the sources say was left out."""
     response, sources = answer["response"], answer["sources"]
     shown = "\n".join([response, *map(_shown, sources)])
-    for part in ask.nowhere:
-        if part in shown:
-            yield f"told: {part!r}"
+    yield from (f"told: {part!r}" for part in ask.nowhere if part in shown)
     excused = (ask.or_unknown and response == UNKNOWN) or (
         bool(ask.or_notes) and all(has(noted, part) for part in ask.or_notes)
     )
-    if excused:
-        return
-    if ask.unknown and response != UNKNOWN:
-        yield "it says that it knows"
-    for part in ask.says:
-        if not has(response, part):
-            yield f"not in the answer: {part!r}"
+    if not excused:
+        if ask.unknown and response != UNKNOWN:
+            yield "it says that it knows"
+        yield from (f"not in the answer: {part!r}" for part in ask.says if not has(response, part))
+        yield from _problems_of_sources(ask, sources)
+
+
+def _problems_of_sources(ask: Ask, sources: list[dict[str, Any]]) -> Iterator[str]:
+    first = sources[0] if sources else {"title": "", "text": ""}
     for part in ask.first:
-        if not (sources and has(_shown(sources[0]), part)):
+        if not has(_shown(first), part):
             yield f"not in the first source: {part!r}"
-    if ask.title and not (sources and sources[0]["title"] in ask.title):
+    if ask.title and first["title"] not in ask.title:
         yield f"the first source's title is none of {ask.title}"
     if ask.once and sum(has(_shown(one), ask.says[0]) for one in sources) != 1:
         yield "not in exactly one source"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import runpy
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -30,13 +30,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def port() -> int:
     """Where the sites are served."""
     port = free_port()
     serve = runpy.run_path(str(FILES / "16-websites" / "sites.py"))["serve"]
     for thread in serve(port):
         thread.start()
-    yield port
+    return port
 
 
 @pytest.fixture

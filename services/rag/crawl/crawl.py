@@ -6,7 +6,7 @@ in their order, and goes on as if it had made them itself.
 
 import asyncio
 import re
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -18,15 +18,15 @@ from libs.bus.work import OUTAGES
 from libs.runtime.aside import aside
 from services.rag.crawl.fetch import Fetched, Fetcher, any_answer, gunzipped, only_success
 from services.rag.crawl.frontier import Bounds, Frontier, Known
-from services.rag.crawl.kinds import content_type, suffix_of
+from services.rag.crawl.kinds import HTML, content_type, file_name, suffix_of
 from services.rag.crawl.pages import Pages, Visit, packed
 from services.rag.crawl.progress import Progress
 from services.rag.crawl.read import SITEMAP, Read
 from services.rag.crawl.reader import UNREADABLE, Reader
 from services.rag.crawl.robots import Rules, directives_of, rules_of
-from services.rag.crawl.skipped import Skipped
+from services.rag.crawl.skipped import Skipped, Unreachable
 from services.rag.crawl.state import Claim, Gone, SiteStates
-from services.rag.crawl.urls import Scope, normalised, path_of, site_of
+from services.rag.crawl.urls import Scope, normalised, site_of, spelling_of
 
 log = structlog.get_logger()
 
@@ -37,6 +37,10 @@ NO_ROBOTS = "The site's robots.txt can't be read, so nothing of the site may be.
 ELSEWHERE = "It redirects to a page that does not belong to the crawl."
 SAME_PAGE = "It is the same page as another one."
 NO_INDEX = "It asks not to be indexed (noindex)."
+MOST_TRIES = 6
+"""How often a page is asked for whose server says that it is asked too much."""
+MOST_REFRESHES = 5
+"""How often pages may send their readers on, one behind the other."""
 OTHER_KIND = "It is no page or document that can be read"
 
 
@@ -128,8 +132,9 @@ class Crawl:
         self._limits = limits
         self._robots = Robots(fetcher, limits)
         self._progress = Progress()
-        self._cited: set[str] = set()
         self._digests: set[str] = set()
+        self._shapes: set[tuple[str, str]] = set()
+        self._tries: Counter[str] = Counter()
         self._start = claim.website.url
         self._frontier = Frontier(
             Scope(
@@ -203,6 +208,9 @@ class Crawl:
         try:
             visit, text = await self._read_page(known)
         except Skipped as skipped:
+            if self._may_come_again(known, skipped):
+                self._frontier.again(known)
+                return
             visit, text = _nothing(known, str(skipped))
         except (Gone, *OUTAGES):
             raise
@@ -211,21 +219,36 @@ class Crawl:
             visit, text = _nothing(known, UNREADABLE)
         # From here to the count nothing waits: of two equal pages at once one is the second.
         visit = msgspec.structs.replace(visit, number=self._progress.visits)
-        if visit.skipped is None and (visit.cited in self._cited or visit.digest in self._digests):
+        if visit.skipped is None and self._is_there(visit):
             visit = msgspec.structs.replace(visit, skipped=SAME_PAGE)
         self._count(visit)
         claim = self._claim
         await self._pages.save(claim.agent_id, claim.source_id, claim.number, visit, text)
         await self._states.progress(claim, self._progress.shown(self._frontier.known))
 
+    def _may_come_again(self, known: Known, skipped: Skipped) -> bool:
+        """Tell whether a page is asked for once more, later: its server only wants less."""
+        if not (isinstance(skipped, Unreachable) and skipped.busy) or self._is_late():
+            return False
+        self._tries[known.url] += 1
+        return self._tries[known.url] < MOST_TRIES
+
+    def _is_there(self, visit: Visit) -> bool:
+        """Tell whether a page is one that there is already, whatever address it names as its own.
+
+        Its text decides, to the letter; under another spelling of its address, without what
+        a page is stamped with.
+        """
+        return visit.digest in self._digests or not self._shapes.isdisjoint(_shapes_of(visit))
+
     def _count(self, visit: Visit) -> None:
         """Take a visit into account, one of this process or of another before it."""
         self._progress.count(visit)
         if visit.skipped is None:
-            self._cited.add(visit.cited)
             self._digests.add(visit.digest)
-        for url in filter(None, (visit.final, visit.cited)):
-            self._frontier.visit(url)
+            self._shapes.update(_shapes_of(visit))
+        if visit.final:
+            self._frontier.visit(visit.final)
         if visit.depth == 0 and visit.final:
             # "example.com" that redirects to "www.example.com" is one site.
             self._frontier.include(site_of(visit.final))
@@ -240,23 +263,35 @@ class Crawl:
                 self._check_redirect(known, url)
             await self._robots.check(url)
 
-        fetched = await self._fetcher.get(
-            known.url,
-            delay=await self._robots.delay(known.url),
-            check=check,
-            accept=_readable,
-            headers=_unless_changed(earlier),
-        )
-        if earlier is not None and fetched.status == httpx.codes.NOT_MODIFIED:
-            return msgspec.structs.replace(earlier, depth=known.depth), None
-        kind, charset = content_type(fetched.headers.get("content-type", ""))
-        suffix = suffix_of(kind, fetched.url) or ""
-        read = await self._reader.read(
-            fetched.body, url=fetched.url, suffix=suffix, charset=charset
-        )
+        url = known.url
+        for _ in range(MOST_REFRESHES + 1):
+            fetched = await self._fetcher.get(
+                url,
+                delay=await self._robots.delay(url),
+                check=check,
+                accept=_readable,
+                headers=_unless_changed(earlier),
+            )
+            if earlier is not None and fetched.status == httpx.codes.NOT_MODIFIED:
+                return msgspec.structs.replace(earlier, depth=known.depth), None
+            read = await self._read_body(fetched)
+            if read.refresh is None or read.refresh == fetched.url:
+                break
+            url, earlier = read.refresh, None
+        else:
+            raise Skipped(f"It sends its readers on more than {MOST_REFRESHES} times.")
         # Packing a long text takes the processor for a while; answers go on meanwhile.
         text = await asyncio.to_thread(packed, read.sections)
         return self._visit_of(known, fetched, read), text
+
+    async def _read_body(self, fetched: Fetched) -> Read:
+        kind, charset = content_type(fetched.headers.get("content-type", ""))
+        name = file_name(fetched.url, fetched.headers.get("content-disposition", ""))
+        suffix = suffix_of(kind, name) or ""
+        read = await self._reader.read(
+            fetched.body, url=fetched.url, suffix=suffix, charset=charset
+        )
+        return read if suffix == HTML else msgspec.structs.replace(read, title=read.title or name)
 
     def _check_redirect(self, known: Known, url: str) -> None:
         if known.depth and not self._frontier.covers(url):
@@ -279,6 +314,8 @@ class Crawl:
             cited=self._cited_as(fetched.url, read.canonical),
             title=read.title,
             digest=read.digest,
+            shape=read.shape,
+            notes=read.notes,
             links=() if "nofollow" in said or self._claim.website.crawl is None else read.links,
             size=sum(len(one.text) + len(one.answer) for one in read.sections),
             etag=headers.get("etag", ""),
@@ -287,12 +324,14 @@ class Crawl:
         )
 
     def _cited_as(self, url: str, canonical: str | None) -> str:
-        """Return the address that a page is known by: the one that it names as its own.
+        """Return the address that a page is known by: a spelling of its own that it prefers.
 
-        Unless that is the home page: some sites have one template that names it on every page.
+        What else a page may name is another page: some sites have one template that names the same
+        on all of them.
         """
-        ours = canonical is not None and site_of(canonical) == site_of(url)
-        return canonical if ours and canonical and path_of(canonical) != "/" else url
+        if canonical is not None and spelling_of(canonical) == spelling_of(url):
+            return canonical
+        return url
 
     async def _read_sitemaps(self) -> None:
         """Take up what the site's sitemaps name. A site without one has its links."""
@@ -330,6 +369,10 @@ class Crawl:
         return await self._reader.read(content, url=fetched.url, suffix=SITEMAP)
 
 
+def _shapes_of(visit: Visit) -> set[tuple[str, str]]:
+    return {(spelling_of(visit.final), visit.shape)}
+
+
 def _nothing(known: Known, reason: str) -> tuple[Visit, bytes]:
     return Visit(url=known.url, depth=known.depth, skipped=reason), packed(())
 
@@ -338,7 +381,8 @@ def _readable(response: httpx.Response, url: str) -> None:
     """Raise Skipped for what is no page or document that can be read."""
     only_success(response, url)
     kind, _ = content_type(response.headers.get("content-type", ""))
-    if response.status_code != httpx.codes.NOT_MODIFIED and suffix_of(kind, url) is None:
+    name = file_name(url, response.headers.get("content-disposition", ""))
+    if response.status_code != httpx.codes.NOT_MODIFIED and suffix_of(kind, name) is None:
         raise Skipped(f"{OTHER_KIND} ({kind or 'unknown type'}).")
 
 

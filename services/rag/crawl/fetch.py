@@ -116,8 +116,9 @@ class Fetcher:
             try:
                 return await self._politely(url, delay, accept, headers)
             except Unreachable as error:
-                wait = max(error.after, delay, RETRY_DELAY)
-                await asyncio.sleep(min(wait, self._limits.longest_delay))
+                if not error.busy:  # else the host's own pace makes the next try wait
+                    wait = max(error.after, delay, RETRY_DELAY)
+                    await asyncio.sleep(min(wait, self._limits.longest_delay))
         return await self._politely(url, delay, accept, headers)
 
     async def _politely(
@@ -127,7 +128,11 @@ class Fetcher:
         async with host.turn(delay):
             try:
                 async with asyncio.timeout(self._limits.seconds):
-                    return await self._once(url, accept, headers)
+                    found = await self._once(url, accept, headers)
+            except Unreachable as error:
+                if error.busy:
+                    host.slow_down(min(error.after, self._limits.longest_delay))
+                raise
             except TimeoutError:
                 seconds = self._limits.seconds
                 raise Skipped(f"The server took longer than {seconds:g} s.") from None
@@ -137,11 +142,13 @@ class Fetcher:
                 raise Unreachable("The server can't be reached.") from error
             except httpx.InvalidURL as error:
                 raise Skipped("It is no web address.") from error
-            except (Skipped, Unreachable):
+            except Skipped:
                 raise
             except Exception as error:  # nothing that one server says ends the whole crawl
                 log.exception("page.odd_answer", site=site_of(url))
                 raise Skipped("The server's answer can't be read.") from error
+            host.speed_up()
+            return found
 
     async def _once(self, url: str, accept: Accept, headers: Mapping[str, str]) -> Fetched:
         ours = {
@@ -153,7 +160,7 @@ class Fetcher:
             if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, 502, 503, 504}:
                 reason = f"The server answered with an error ({response.status_code})."
                 asked = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
-                raise Unreachable(reason, asked)
+                raise Unreachable(reason, asked, busy=True)
             body = b""
             if response.status_code not in REDIRECTS:
                 accept(response, url)

@@ -72,6 +72,11 @@ class Frontier:
         self._visited.add(url)
         return True
 
+    def again(self, known: Known) -> None:
+        """Put an address at the end of the line once more."""
+        self._visited.discard(known.url)
+        self._waiting.append(known)
+
     def next(self) -> Known | None:
         """Return the next address and note it as visited; None when there is none now."""
         while self._waiting:

@@ -1,7 +1,9 @@
 """Which answers of a web server can be read, by what they say they are. No I/O."""
 
+import re
 from email.message import Message
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from services.rag.crawl.urls import path_of
 
@@ -21,8 +23,10 @@ _BY_TYPE = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
 }
-_VAGUE = {"", "application/octet-stream", "binary/octet-stream", "text/plain"}
-"""What servers say when they don't know: then the name decides, if it can."""
+_DOCUMENTS = frozenset(_BY_TYPE.values()) - {HTML} | {".jsonl", ".ndjson"}
+MOST_NAME = 200
+"""Characters of a document's name."""
+_NO_HEADER = re.compile(r"[\r\n]")
 
 
 def content_type(header: str) -> tuple[str, str | None]:
@@ -35,10 +39,21 @@ def content_type(header: str) -> tuple[str, str | None]:
     return (parsed.get_content_type() if "/" in header else ""), declared
 
 
-def suffix_of(media_type: str, url: str) -> str | None:
-    """Return the suffix that `parse.document` knows such content by; None when it can't be read."""
-    if media_type in _VAGUE:
-        suffix = PurePosixPath(path_of(url)).suffix.lower()
-        if suffix in _BY_TYPE.values():
-            return suffix
+def suffix_of(media_type: str, name: str) -> str | None:
+    """Return the suffix that `parse.document` knows such content by; None when it can't be read.
+
+    `name` is that of a file: what it ends with counts, unless the answer is a page.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in _DOCUMENTS and _BY_TYPE.get(media_type) != HTML:
+        return suffix
     return _BY_TYPE.get(media_type)
+
+
+def file_name(url: str, disposition: str) -> str:
+    """Return the name of a document: the server's, else the end of its address."""
+    parsed = Message()
+    parsed["content-disposition"] = _NO_HEADER.sub(" ", disposition[:MOST_TYPE])
+    named = parsed.get_filename() if disposition else None
+    path = named or unquote(path_of(url))
+    return PurePosixPath(path.replace("\\", "/")).name[:MOST_NAME]

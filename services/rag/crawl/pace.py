@@ -4,6 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+FIRST_EXTRA = 0.25
+"""Seconds more between two requests to a host that asked for less; each time twice as many."""
+MOST_EXTRA = 5.0
+RECOVERY = 0.8
+"""What is left of them after a request that went well."""
+
 
 class Host:
     """One host's turns."""
@@ -11,6 +17,7 @@ class Host:
     def __init__(self, at_once: int) -> None:
         self._at_once = asyncio.Semaphore(at_once)
         self._next = 0.0
+        self._extra = 0.0
         self._wanted = 0
 
     @property
@@ -25,12 +32,21 @@ class Host:
         try:
             async with self._at_once:
                 loop = asyncio.get_running_loop()
-                start = max(loop.time(), self._next)
-                self._next = start + delay
-                await asyncio.sleep(start - loop.time())
+                while (wait := self._next - loop.time()) > 0:  # which may have grown meanwhile
+                    await asyncio.sleep(wait)
+                self._next = loop.time() + max(delay, self._extra)
                 yield
         finally:
             self._wanted -= 1
+
+    def slow_down(self, pause: float) -> None:
+        """Ask nothing of the host for `pause` seconds, and then less often, whoever asks."""
+        self._extra = min(MOST_EXTRA, max(FIRST_EXTRA, 2 * self._extra))
+        self._next = max(self._next, asyncio.get_running_loop().time() + max(pause, self._extra))
+
+    def speed_up(self) -> None:
+        """Note that a request went well."""
+        self._extra = self._extra * RECOVERY if self._extra > FIRST_EXTRA / 4 else 0.0
 
 
 class Pace:

@@ -19,6 +19,11 @@ MOST_TITLE = 200
 _PRESCANNED = 2_048
 """Bytes of a page in which it may name its encoding; the standard has 1,024."""
 _META_CHARSET = re.compile(rb"""(?:charset|encoding)\s*+=\s*+["']?\s*+([A-Za-z0-9_:.-]+)""")
+MOST_REFRESH = 2_000
+"""Characters of where a page sends its readers."""
+LONGEST_REFRESH = 30.0
+"""Seconds after which it does so, at most; later it is there to be read."""
+_REFRESH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)?\s*[;,]\s*url\s*=\s*(.*)", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _AS_BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252"}
 """Browsers read these labels as Windows' superset, so pages mean it."""
@@ -34,6 +39,7 @@ class About:
     links: tuple[str, ...] = ()
     canonical: str | None = None
     robots: frozenset[str] = field(default_factory=frozenset)
+    refresh: str | None = None
 
 
 def decoded_page(content: bytes, declared: str | None) -> str:
@@ -75,6 +81,7 @@ def about_page(html: str, url: str, agent: str, most_links: int) -> About:
         links=tuple(dict.fromkeys(links)),
         canonical=normalised(canonical, base) if canonical else None,
         robots=robots,
+        refresh=next(_refreshes(tree, base), None),
     )
 
 
@@ -91,6 +98,24 @@ def _robots(tree: HtmlElement, agent: str) -> Iterator[str]:
     for meta in tree.xpath("//meta[@name and @content]"):
         if meta.get("name").strip().lower() in {"robots", agent.lower()}:
             yield from words_of(meta.get("content"))
+
+
+def _refreshes(tree: HtmlElement, base: str) -> Iterator[str]:
+    """Yield where a page sends its readers by itself, soon."""
+    for meta in tree.xpath("//meta[@http-equiv and @content]"):
+        if meta.get("http-equiv").strip().lower() == "refresh":
+            target = refresh_target(meta.get("content"))
+            url = normalised(target, base) if target else None
+            if url is not None:
+                yield url
+
+
+def refresh_target(content: str) -> str | None:
+    """Return where "0; url=/home" leads; None for a page that only loads itself anew."""
+    found = _REFRESH.fullmatch(content.strip()[:MOST_REFRESH])
+    if found is None or float(found[1] or 0) > LONGEST_REFRESH:
+        return None
+    return found[2].strip("\"' ") or None
 
 
 def _links(tree: HtmlElement, base: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from libs.contracts.sources import Note
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
 from services.rag.crawl.skipped import Skipped
@@ -30,6 +31,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     cited: str = ""
     title: str = ""
     digest: str = ""
+    shape: str = ""
+    notes: tuple[Note, ...] = ()
     links: tuple[str, ...] = ()
     size: int = 0
     etag: str = ""

@@ -12,17 +12,19 @@ from typing import BinaryIO
 
 import msgspec
 
+from libs.contracts.sources import Note
 from services.rag.crawl.kinds import HTML
 from services.rag.crawl.page import About, about_page, decoded_page
-from services.rag.crawl.read import HEADER, SITEMAP, Read, Task, digest_of
+from services.rag.crawl.read import HEADER, SITEMAP, Read, Task, digest_of, shape_of
 from services.rag.crawl.reader import Limits
 from services.rag.crawl.sitemap import read_sitemap
+from services.rag.crawl.soft_404 import SOFT_404, is_soft_404
 from services.rag.parse.__main__ import NICENESS
 from services.rag.parse.document import read as read_document
 from services.rag.parse.html_file import read_html
-from services.rag.parse.section import Section, Unreadable, cleaned
+from services.rag.parse.section import Section, Unreadable, cleaned, few
 
-TEXTS = (".txt", ".md", ".csv", ".json")
+TEXTS = (".txt", ".md", ".csv", ".json", ".jsonl", ".ndjson")
 NO_TEXT = "There is no text on it."
 
 
@@ -73,7 +75,12 @@ def read(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
 def _page(task: Task, content: bytes, limits: Limits) -> Read:
     html = decoded_page(content, task.charset)
     about = about_page(html, task.url, limits.agent, limits.links)
-    return _read(list(read_html(html, task.url)), about, limits)
+    try:
+        sections = list(read_html(html, task.url))
+    except Unreadable as error:
+        return _read([], about, limits, error=str(error))
+    missing = SOFT_404 if is_soft_404(about.title, sections) else None
+    return _read(sections, about, limits, error=missing)
 
 
 def _document(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
@@ -81,16 +88,26 @@ def _document(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
         content = decoded_page(content, task.charset).encode()
     path = folder / "document"
     path.write_bytes(content)
-    found = read_document(path, task.suffix, most_pages=limits.pages, most_unpacked=limits.memory)
-    return _read([one for one in found if isinstance(one, Section)], About(), limits)
+    found = list(
+        read_document(path, task.suffix, most_pages=limits.pages, most_unpacked=limits.memory)
+    )
+    notes = few([one for one in found if isinstance(one, Note)])
+    sections = [one for one in found if isinstance(one, Section)]
+    return _read(sections, About(), limits, notes=notes)
 
 
-def _read(sections: list[Section], about: About, limits: Limits) -> Read:
-    error = None
+def _read(
+    sections: list[Section],
+    about: About,
+    limits: Limits,
+    *,
+    error: str | None = None,
+    notes: tuple[Note, ...] = (),
+) -> Read:
     size = sum(len(one.text) + len(one.question) + len(one.answer) for one in sections)
-    if not size:
+    if error is None and not size:
         error = NO_TEXT
-    elif size > limits.characters:
+    elif error is None and size > limits.characters:
         error = f"It has more than {limits.characters} characters of text."
     return Read(
         sections=() if error else tuple(map(cleaned, sections)),
@@ -99,6 +116,9 @@ def _read(sections: list[Section], about: About, limits: Limits) -> Read:
         canonical=about.canonical,
         robots=about.robots,
         digest=digest_of(sections),
+        shape=shape_of(sections),
+        refresh=about.refresh,
+        notes=notes,
         error=error,
     )
 

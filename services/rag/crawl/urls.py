@@ -33,6 +33,8 @@ _NO_TEXT_SUFFIXES = (
     *(".apk", ".deb", ".rpm", ".jar", ".bin", ".rss", ".atom"),
 )
 
+_INDEX = re.compile(r"/(?:index|default|home)\.(?:html?|php|aspx?|jsp)$")
+
 
 def normalised(url: str, base: str | None = None) -> str | None:
     """Return the one spelling of a page's address; None when it is no http(s) address.
@@ -100,3 +102,12 @@ def _may_have_text(path: str) -> bool:
 def _loops(path: str) -> bool:
     counted = Counter(filter(None, path.split("/")))
     return any(times > REPEATED for times in counted.values())
+
+
+def spelling_of(url: str) -> str:
+    """Return what the usual spellings of a page's address have in common.
+
+    Of "/a", "/A", "/a/" and "/a/index.html"; whether they are one page, their texts tell.
+    """
+    address, _, query = url.partition("?")
+    return f"{_INDEX.sub('', address.lower()).rstrip('/')}?{query}"

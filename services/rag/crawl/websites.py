@@ -10,11 +10,12 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.work import MAX_ATTEMPTS, OUTAGES, Delivered, GiveUp
-from libs.contracts.sources import Source, SourceCrawl, SourceSubmitted
+from libs.contracts.sources import Note, Source, SourceCrawl, SourceSubmitted
 from libs.contracts.subjects import SOURCES_CRAWL, SOURCES_SUBMITTED
 from services.rag.crawl import reader
 from services.rag.crawl.crawl import Crawl, Limits
 from services.rag.crawl.fetch import Fetcher
+from services.rag.crawl.notes import notes_of
 from services.rag.crawl.pages import Page, Pages
 from services.rag.crawl.state import Claim, Gone, SiteStates
 from services.rag.parse.section import Unreadable
@@ -55,14 +56,20 @@ class Websites:
         await self._bus.send(SOURCES_CRAWL, job, f"crawl_{found.number}_{source.id}")
         return False
 
-    async def pages(self, source: Source) -> list[Page]:
-        """Return the pages of a source. Raises Unreadable when its site gave none."""
+    async def pages(self, source: Source) -> tuple[list[Page], tuple[Note, ...]]:
+        """Return the pages of a source, and what was left out of its site.
+
+        Raises Unreadable when its site gave none.
+        """
         found = await self._states.outcome(source.id)
         if found is None:
-            return []
+            return [], ()
+        visits = [visit async for visit in self._pages.visits(source.id, found.number)]
+        notes = notes_of(visits, source.pages.note if source.pages else "")
         if found.error is not None:
-            raise Unreadable(found.error)
-        return [page async for page in self._pages.contents(source.id, found.number)]
+            raise Unreadable(found.error, notes)
+        pages = [page async for page in self._pages.contents(source.id, found.number)]
+        return pages, notes
 
 
 class Crawls:
