@@ -43,7 +43,11 @@ _GENERAL = _any(
 )
 """What says no more than that: the business itself is meant."""
 _DAYS = "mon|tue|wed|thu|fri|sat|sun"
-_PLACES = "streets?|calle|rue|strasse|plaza|blvd|boulevard|lane|drive|purok|sitio|poblacion|st\\.|avenue|ave|road|highway|brgy|barangay|city|floor|building|mall|corner"
+_PLACES = (
+    "streets?|calle|rue|strasse|plaza|blvd|boulevard|lane|drive|purok|sitio|poblacion|st\\.|avenue"
+    "|ave|road|highway|brgy|barangay|city|floor|building|mall|corner"
+)
+_NUMBER_AND_STREET = r"^\d{1,5}\ [^\W\d]+[\w\ .]{0,40},\ [^\W\d]"
 GIVES = {
     "#money": _any(
         r"[₱$€£]\s?\d | \b(php|usd)\s?\d | \d\s?(pesos?|piso|php|usd|dollars?)\b"
@@ -57,7 +61,8 @@ GIVES = {
     ),
     "#number": _any(r"\d | \b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|twice)\b"),
     "#place": _any(
-        rf"\b({_PLACES})\b | ^\d{{1,5}}\ [^\W\d]+[\w\ .]{{0,40}},\ [^\W\d] | \b(across|beside|next\ to|in\ front\ of|near)\b"
+        rf"\b({_PLACES})\b | {_NUMBER_AND_STREET}"
+        r"| \b(across|beside|next\ to|in\ front\ of|near)\b"
     ),
     "#contact": _any(r"\d[\d\ ()-]{6,}\d | \S@\S | \bwww\. | https?://"),
 }

@@ -94,8 +94,13 @@ def build(site: website.Website) -> None:
         "/copy?print=1": replace(
             page("Copies", "Copies of keys are made while you wait.", "/"), seconds=0.5
         ),
-        "/print/about": page(
-            "About", "Print.", head='<link rel="canonical" href="/about?utm_medium=print">'
+        "/print/about": replace(
+            page(
+                "About us",
+                "Founded in 1980 by two sisters from Cebu.",
+                head='<link rel="canonical" href="/about?utm_medium=print">',
+            ),
+            seconds=0.5,
         ),
         "/error": Answer(status=500),
     }

@@ -37,7 +37,7 @@ NO_ROBOTS = "The site's robots.txt can't be read, so nothing of the site may be.
 ELSEWHERE = "It redirects to a page that does not belong to the crawl."
 SAME_PAGE = "It is the same page as another one."
 NO_INDEX = "It asks not to be indexed (noindex)."
-MOST_TRIES = 6
+MOST_TRIES = 3
 """How often a page is asked for whose server says that it is asked too much."""
 MOST_REFRESHES = 5
 """How often pages may send their readers on, one behind the other."""
@@ -154,7 +154,7 @@ class Crawl:
             await self._resume()
             if self._claim.website.crawl is not None:
                 await self._read_sitemaps()
-                await self._walk()
+            await self._walk()
         finally:
             for task in self._running:
                 task.cancel()

@@ -32,7 +32,7 @@ class Host:
         try:
             async with self._at_once:
                 loop = asyncio.get_running_loop()
-                while (wait := self._next - loop.time()) > 0:  # which may have grown meanwhile
+                while (wait := self._next - loop.time()) > 0:
                     await asyncio.sleep(wait)
                 self._next = loop.time() + max(delay, self._extra)
                 yield

@@ -15,7 +15,8 @@ HEADER = 4
 """Bytes that say how long the part after them is."""
 
 _VOLATILE = re.compile(
-    r"\b(?:\d{8,}(?:\.\d+)?|[0-9a-fA-F-]{16,}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?|\d\d:\d\d:\d\d)"
+    r"\b(?:\d{8,}(?:\.\d+)?|[0-9a-fA-F-]{16,}"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?|\d\d:\d\d:\d\d)"
 )
 """Times to the second, and tokens: what a page is stamped with when it is made."""
 

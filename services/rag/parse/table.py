@@ -35,7 +35,7 @@ _DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _NUMBER = re.compile(r"[^\w\s]{0,3}\s?\d[\d.,'\s]*+\s?(?:%|[^\W\d_]{1,4})?")
 _ADDRESS = re.compile(r"\S+@\S+\.\S+|(?:https?://|www\.)\S+")
-_PHONE = re.compile(r"\+?[\d(][\d\s()./-]{6,}\d")
+_PHONE = re.compile(r"\+?[\d(][\d\s()./-]{6,30}\d")
 _CUT_NUMBER = re.compile(r"\d{3}(?!\d)")
 _LABELS = frozenset(
     {
