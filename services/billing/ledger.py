@@ -202,14 +202,19 @@ class Ledger:
         known = await insert_new(self._entries, documents)
         spent = {end.message_id: -entry.credits for end, entry in entries.values()}
         for known_id in known:
-            # Look up, not trust: a crash may have come before the end of a hold for another price,
-            # or this is another hold, which has nothing to pay for.
-            found = await self._entries.find_one({"_id": known_id}, {"credits": 1, "hold": 1})
-            if found is not None:
-                message_id = entries[known_id][0].message_id
-                same = found.get("hold") == holds.get(message_id)
-                spent[message_id] = -found["credits"] if same else 0
+            message_id = entries[known_id][0].message_id
+            spent[message_id] = await self._left_to_pay(known_id, holds.get(message_id))
         return spent
+
+    async def _left_to_pay(self, entry: str, hold: str | None) -> int:
+        """Return what a hold has to pay for an entry that was written before.
+
+        Looked up, not trusted: a crash may have come before the end of a hold for another price, or
+        this is another hold than the one that pays. An entry that none pays for takes it.
+        """
+        await self._entries.update_one({"_id": entry, "hold": None}, {"$set": {"hold": hold}})
+        found = await self._entries.find_one({"_id": entry}, {"credits": 1, "hold": 1})
+        return -found["credits"] if found is not None and found.get("hold") == hold else 0
 
     async def _end_holds(self, account_id: str, ends: Iterable[str], spent: dict[str, int]) -> Left:
         """End those of the holds that are still there, whoever else is ending some of them."""
