@@ -5,14 +5,15 @@ of both is one atomic update of that document, guarded by the presence of the ho
 again changes nothing. `ledger` has one document an entry, with an id derived from the message or
 grant, so inserting it again changes nothing either. The balance is `available` plus all holds and
 equals the sum of the ledger; an interrupted settlement leaves the entry written and the hold in
-place until the event is delivered again, which finishes it.
+place until the event is delivered again, which finishes it. The entry names the hold that pays for
+it: one that comes later, as its message was accepted again, is given back.
 
 An account is one document, so its holds and settlements are committed in groups.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -179,28 +180,41 @@ class Ledger:
         return bool(result.modified_count)
 
     async def _settle_group(self, group: list[Settlement]) -> Sequence[Left]:
-        spent = await self._write([end for end in group if end.entry])
         by_account: dict[str, set[str]] = defaultdict(set)
         for end in group:
             by_account[end.account_id].add(end.message_id)
+        found = await asyncio.gather(*(self._holds(*item) for item in by_account.items()))
+        holds = {message_id: hold for one in found for message_id, hold in one.items()}
+        spent = await self._write([end for end in group if end.entry], holds)
         lefts = await asyncio.gather(
             *(self._end_holds(account_id, ends, spent) for account_id, ends in by_account.items())
         )
         left = dict(zip(by_account, lefts, strict=True))
         return [left[end.account_id] for end in group]
 
-    async def _write(self, debits: list[Settlement]) -> dict[str, int]:
-        """Write the entries; return what each message costs, by the entry that was there first."""
+    async def _write(self, debits: list[Settlement], holds: Mapping[str, str]) -> dict[str, int]:
+        """Write the entries; return what each of these holds has to pay for."""
         entries = {end.entry.id: (end, end.entry) for end in reversed(debits) if end.entry}
-        documents = [_document(end.account_id, entry) for end, entry in entries.values()]
+        documents = [
+            _document(end.account_id, entry) | {"hold": holds.get(end.message_id)}
+            for end, entry in entries.values()
+        ]
         known = await insert_new(self._entries, documents)
         spent = {end.message_id: -entry.credits for end, entry in entries.values()}
         for known_id in known:
-            # Look up, not trust: a crash may have come before the end of a hold for another price.
-            found = await self._entries.find_one({"_id": known_id}, {"credits": 1})
-            if found is not None:
-                spent[entries[known_id][0].message_id] = -found["credits"]
+            message_id = entries[known_id][0].message_id
+            spent[message_id] = await self._left_to_pay(known_id, holds.get(message_id))
         return spent
+
+    async def _left_to_pay(self, entry: str, hold: str | None) -> int:
+        """Return what a hold has to pay for an entry that was written before.
+
+        Looked up, not trusted: a crash may have come before the end of a hold for another price, or
+        this is another hold than the one that pays. An entry that none pays for takes it.
+        """
+        await self._entries.update_one({"_id": entry, "hold": None}, {"$set": {"hold": hold}})
+        found = await self._entries.find_one({"_id": entry}, {"credits": 1, "hold": 1})
+        return -found["credits"] if found is not None and found.get("hold") == hold else 0
 
     async def _end_holds(self, account_id: str, ends: Iterable[str], spent: dict[str, int]) -> Left:
         """End those of the holds that are still there, whoever else is ending some of them."""
@@ -234,16 +248,26 @@ class Ledger:
 
     async def _state(self, account_id: str, ids: Iterable[str]) -> tuple[Left, dict[str, int]]:
         """Return what an account has left, and those of these holds that are there."""
-        fields = {f"holds.{message_id}": 1 for message_id in ids}
-        document = await self._balances.find_one(
-            {"_id": account_id}, {"available": 1, "told": 1, **fields}
-        )
+        document = await self._read(account_id, ids)
         if document is None:
             await self._open(account_id)
             return Left(0), {}
         holds = document.get("holds", {})
         left = Left(document["available"], tuple(document.get("told", ())))
         return left, {each: credits_of(holds[each]) for each in holds}
+
+    async def _holds(self, account_id: str, ids: Iterable[str]) -> dict[str, str]:
+        """Return those of these holds that are there, as they are kept: each is unlike others."""
+        document = await self._read(account_id, ids) or {}
+        holds: dict[str, str] = document.get("holds", {})
+        return holds
+
+    async def _read(self, account_id: str, ids: Iterable[str]) -> dict[str, Any] | None:
+        fields = {f"holds.{message_id}": 1 for message_id in ids}
+        document: dict[str, Any] | None = await self._balances.find_one(
+            {"_id": account_id}, {"available": 1, "told": 1, **fields}
+        )
+        return document
 
 
 def entry_id(source_id: str) -> str:

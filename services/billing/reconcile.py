@@ -13,7 +13,6 @@ from libs.contracts.billing import Reconciled
 from libs.runtime.clock import now
 from libs.runtime.mongo import Collection, Database
 from services.billing.holds import open_holds
-from services.billing.ledger import entry_id
 from services.billing.settings import BillingSettings
 
 TRIES = 20
@@ -44,8 +43,7 @@ class Reconciliation:
     async def _compare(self, account_id: str) -> Reconciled:
         before = await self._document(account_id)
         holds, grants = before.get("holds", {}), before.get("grants", {})
-        between = [entry_id(message_id) for message_id in holds] + list(grants)
-        entries, ledger = await self._sum(account_id, between)
+        entries, ledger = await self._sum(account_id, list(holds.values()), list(grants))
         after = await self._document(account_id)
         opened = list(open_holds(account_id, holds))
         granting = sum(grant["credits"] for grant in grants.values())
@@ -62,9 +60,12 @@ class Reconciliation:
     async def _document(self, account_id: str) -> dict[str, Any]:
         return await self._balances.find_one({"_id": account_id}) or {}
 
-    async def _sum(self, account_id: str, without: list[str]) -> tuple[int, int]:
-        """Return how many entries there are and what they add up to, without some."""
-        match = {"account_id": account_id, "_id": {"$nin": without}}
+    async def _sum(self, account_id: str, holds: list[str], grants: list[str]) -> tuple[int, int]:
+        """Return how many entries there are and what they add up to.
+
+        Without those that the balance does not know of yet: of these holds, and these grants.
+        """
+        match = {"account_id": account_id, "hold": {"$nin": holds}, "_id": {"$nin": grants}}
         group = {"_id": None, "entries": {"$sum": 1}, "credits": {"$sum": "$credits"}}
         async for row in self._entries.aggregate([{"$match": match}, {"$group": group}]):
             return row["entries"], row["credits"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,6 +67,12 @@ def sent(hold: Hold, credits: int) -> MessageSent:
     )
 
 
+async def stored_hold(database: Database, hold: Hold) -> str:
+    """Return a hold as it is kept."""
+    document = await database["balances"].find_one({"_id": hold.account_id}) or {}
+    return str(document["holds"][hold.message_id])
+
+
 async def ledger_sum(database: Database, account_id: str) -> int:
     """What all entries add up to, read page by page."""
     total, cursor = 0, None
@@ -90,6 +97,21 @@ async def test_a_hold_becomes_one_debit_however_often_it_is_delivered(
     for _ in range(3):
         await settle_sent(ledger, sent(hold, 4))
         await ledger.refund(account_id, hold.message_id)
+    after = await ledger.balance(account_id)
+    assert (after.balance, after.held, after.available) == (6, 0, 6)
+    assert await ledger_sum(database, account_id) == 6
+
+
+async def test_a_hold_that_comes_after_the_debit_is_given_back(
+    ledger: Ledger, database: Database
+) -> None:
+    """A message may be accepted again while its outcome is on its way: it is paid for once."""
+    account_id = await granted(ledger, 10)
+    hold = a_hold(account_id)
+    await ledger.hold(hold, 4)
+    await settle_sent(ledger, sent(hold, 4))
+    await ledger.hold(hold, 4)
+    await settle_sent(ledger, sent(hold, 4))
     after = await ledger.balance(account_id)
     assert (after.balance, after.held, after.available) == (6, 0, 6)
     assert await ledger_sum(database, account_id) == 6
@@ -182,6 +204,7 @@ async def test_a_crash_between_entry_and_balance_is_finished_by_redelivery(
             "message_id": hold.message_id,
             "model": None,
             "note": "",
+            "hold": await stored_hold(database, hold),
         }
     )
     await settle_sent(ledger, sent(hold, 4))
@@ -226,6 +249,9 @@ async def test_random_interleavings_add_up(ledger: Ledger, database: Database, s
             return
         answered = dice.random() < 0.6
         for _ in range(dice.randint(1, 3)):
+            if dice.random() < 0.2:  # accepted again meanwhile
+                with suppress(InsufficientCredits):
+                    await ledger.hold(hold, credits)
             if answered:
                 await settle_sent(ledger, sent(hold, credits))
             else:

@@ -12,7 +12,7 @@ from services.billing.holds import kept
 from services.billing.ledger import Ledger, entry_id
 from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
-from tests.billing.test_ledger import a_hold, granted, sent
+from tests.billing.test_ledger import a_hold, granted, sent, stored_hold
 
 
 @pytest.fixture
@@ -58,11 +58,24 @@ async def test_an_interrupted_debit_is_no_difference(
     account_id = await granted(ledger, 100)
     hold = a_hold(account_id)
     await ledger.hold(hold, 5)
-    await database["ledger"].insert_one(
-        {"_id": entry_id(hold.message_id), "account_id": account_id, "credits": -5}
-    )
+    entry = {"_id": entry_id(hold.message_id), "account_id": account_id, "credits": -5}
+    stored = await stored_hold(database, hold)
+    await database["ledger"].insert_one(entry | {"hold": stored})
     found = await reconciliation.of(account_id)
     assert found.balance == found.ledger
+
+
+async def test_a_hold_that_came_late_is_no_difference(
+    ledger: Ledger, reconciliation: Reconciliation
+) -> None:
+    """Its message was paid for by another; it will be given back."""
+    account_id = await granted(ledger, 100)
+    hold = a_hold(account_id)
+    await ledger.hold(hold, 5)
+    await settle_sent(ledger, sent(hold, 5))
+    await ledger.hold(hold, 5)
+    found = await reconciliation.of(account_id)
+    assert (found.balance, found.ledger) == (95, 95)
 
 
 @pytest.mark.parametrize("credits", [-5, 7])
