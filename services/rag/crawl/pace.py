@@ -32,7 +32,8 @@ class Host:
         try:
             async with self._at_once:
                 loop = asyncio.get_running_loop()
-                while (wait := self._next - loop.time()) > 0:
+                # What is waited for may grow meanwhile.
+                while (wait := self._next - loop.time()) > 0:  # noqa: ASYNC110
                     await asyncio.sleep(wait)
                 self._next = loop.time() + max(delay, self._extra)
                 yield

@@ -9,7 +9,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it has no stubs
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from libs.contracts.sources import Note
-from services.rag.parse.pdf_page import lines_of, text_of
+from services.rag.parse.pdf_page import is_garbled, lines_of, text_of
 from services.rag.parse.pdf_pages import joined, without_running_lines
 from services.rag.parse.section import Section, Unreadable, heading_of, note
 
@@ -73,7 +73,7 @@ class _Pages:
         if not textpage.count_chars():
             if _has_picture(page):
                 self._pictures.append(number)
-        elif _unmapped(textpage) > UNMAPPED:
+        elif _unmapped(textpage) > UNMAPPED and is_garbled(str(textpage.get_text_range())):
             self._unmapped.append(number)
         else:
             yield from _below_headings(page, textpage, headings)

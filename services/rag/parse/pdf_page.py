@@ -24,6 +24,10 @@ APART = 0.6
 _KEPT_HYPHEN = re.compile(r"(?<=[A-Z0-9])\x02(?=[A-Z0-9])")
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[\u2010\u00ad]\s*\n\s*(?=[a-zà-öø-ÿ])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u00ad\ufffe\uffff]")
+GARBLED = 0.6
+"""Share of words with a vowel, below which letters are not those that are drawn."""
+_WORD = re.compile(r"[A-Za-z]{3,}")
+_VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 _LAM_ALEF = re.compile("[اأإآ]ل")
 
 
@@ -58,6 +62,17 @@ def text_of(textpage: Any) -> str:
     if _are_columns(rows):
         return mended("\n".join(part.text for part in _by_column(rows)))
     return mended("\n".join("  ".join(part.text for part in row) for row in rows))
+
+
+def is_garbled(text: str) -> bool:
+    """Tell whether a text whose fonts name no letters was guessed wrong.
+
+    Such a font numbers its glyphs: the third is the space, and words have no vowels.
+    """
+    if "\x03" in text:
+        return True
+    words = _WORD.findall(text)
+    return bool(words) and sum(map(bool, map(_VOWEL.search, words))) < GARBLED * len(words)
 
 
 def lines_of(textpage: Any) -> list[Line]:

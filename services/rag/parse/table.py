@@ -8,7 +8,7 @@ what it is about. Tables of questions become questions with answers.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from libs.contracts.sources import Note
 from services.rag.parse.questions import (
@@ -29,6 +29,8 @@ NAMING = 2
 """Cells at the beginning of a row that may name it: a code and a name, say."""
 KEY_VALUE_KINDS = 3
 """Kinds of value (see _kind) from which the second of two columns is no column of one kind."""
+MOST_VALUE = 5
+"""Characters of a value that all cells of a row may have in common without being its title."""
 MOST_ROWS_NAMED = 10
 """Rows that a note names by their numbers."""
 _DIGIT = re.compile(r"\d")
@@ -113,9 +115,9 @@ def sections_of_grid(
 
 def _blocks(grid: Iterable[Sequence[str]]) -> Iterator[Table | str]:
     """Yield tables, each with its title, and texts that belong to none."""
-    title = ""
+    above: list[str] = []
     table: Table | None = None
-    for rows in _between_blanks(grid):
+    for rows in _parts(grid):
         lines, body = _titles(rows)
         if table is not None and not lines and _goes_on(table, body):
             table.rows += body
@@ -123,21 +125,26 @@ def _blocks(grid: Iterable[Sequence[str]]) -> Iterator[Table | str]:
         if table is not None:
             yield table
             table = None
-        if not body:  # lines of text: a title when there is a table below it
-            if title:
-                yield title
-            title = "\n".join(lines)
+        if not body:  # lines of text: a title when there is a table below them
+            yield from above
+            above = ["\n".join(lines)]
             continue
-        above = [title, *lines]
-        if len(title) > MOST_TITLE:
-            yield title
-            above = lines
-        title = ""
-        table = _table(body, heading_of(line for one in above for line in one.split("\n")))
-    if table is not None:
-        yield table
-    if title:
-        yield title
+        long = [text for text in above if len(text) > MOST_TITLE]
+        yield from long
+        titles = [text for text in (*above, *lines) if text not in long]
+        table = _table(body, heading_of(line for text in titles for line in text.split("\n")))
+        above = []
+    yield from [table] if table is not None else above
+
+
+def _parts(grid: Iterable[Sequence[str]]) -> Iterator[list[tuple[int, Cells]]]:
+    """Yield the rows between blank ones, of tables that stand side by side one after the other."""
+    for rows in _between_blanks(grid):
+        beside = _side_by_side(rows)
+        for one in beside:
+            yield from _between_blanks(one)
+        if not beside:
+            yield rows
 
 
 def _between_blanks(grid: Iterable[Sequence[str]]) -> Iterator[list[tuple[int, Cells]]]:
@@ -148,6 +155,23 @@ def _between_blanks(grid: Iterable[Sequence[str]]) -> Iterator[list[tuple[int, C
             found = list(rows)
             width = max(_width(cells) for _, cells in found)
             yield [(number, cells[:width]) for number, cells in found]
+
+
+def _side_by_side(rows: list[tuple[int, Cells]]) -> list[list[Cells]]:
+    """Return the tables that stand beside each other, with an empty column between them.
+
+    Only where each has names of its own: a form has empty columns as well.
+    """
+    width = max(len(cells) for _, cells in rows)
+    empty = [at for at in range(width) if not any(_at(cells, at) for _, cells in rows)]
+    borders = [-1, *empty, width]
+    spans = [(a + 1, b) for a, b in pairwise(borders) if b - a > 2]
+    if len(spans) < 2:
+        return []
+    found = [[cells[first:last] for _, cells in rows] for first, last in spans]
+    filled = [[cells for cells in table if any(cells)] for table in found]
+    headed = all(len(table) > 1 and _names_columns(table[0], table[1:]) for table in filled)
+    return found if headed else []
 
 
 def _width(cells: Cells) -> int:
@@ -280,7 +304,7 @@ def _asks_mostly(cells: Iterable[str]) -> bool:
 
 
 def _sections_of(table: Table, heading: str, place: str) -> Iterator[Section | Note]:
-    above = heading_of((heading, table.heading))
+    above = heading_of(dict.fromkeys((heading, table.heading)))
     if table.by_key:
         yield Section(text=table.as_lines(), heading=above)
         return
@@ -305,12 +329,17 @@ def _rows(names: Cells, rows: list[Cells], heading: str) -> Iterator[Section]:
 
 
 def _is_part(rows: list[Cells], at: int) -> bool:
-    """Tell whether a row is a title of those that follow: a lone first cell, with rows below."""
+    """Tell whether a row is a title of those that follow: a lone first cell, with rows below.
+
+    In all cells of the row, the same text is a title too, but no "yes" or "3".
+    """
     below = rows[at + 1 : at + 3]
     lone = _lone(rows[at])
+    repeated = sum(map(bool, rows[at])) > 1
     return (
         bool(lone and rows[at][0])
         and len(lone) <= MOST_TITLE
+        and (not repeated or (len(lone) > MOST_VALUE and _kind(lone) == "text"))
         and len(below) == 2
         and not any(map(_lone, below))
     )
@@ -319,13 +348,21 @@ def _is_part(rows: list[Cells], at: int) -> bool:
 def _row(names: Cells, cells: Cells, heading: str) -> Section:
     if not any(names) or (len(names) > 1 and _lone(cells) and cells[0]):
         return Section(text=", ".join(dict.fromkeys(filter(None, cells))), heading=heading)
-    lines = [
-        f"{name}: {cell}" if name else cell
-        for name, cell in zip(_padded(names, len(cells)), cells, strict=False)
-        if cell
-    ]
+    lines = _named_cells(names, cells)
     naming = [line for line in lines[:NAMING] if len(line) <= MOST_NAMING]
     return Section(text="\n".join(lines), heading=heading, lead="\n".join(naming))
+
+
+def _named_cells(names: Cells, cells: Cells) -> list[str]:
+    """Return "name: cell" for each cell; one that was merged over several columns once."""
+    lines: list[str] = []
+    before = ("", "")
+    bare = [name.rstrip(" :") for name in _padded(names, len(cells))]
+    for name, cell in zip(bare, cells, strict=False):
+        if cell and not (cell == before[1] and name in {"", before[0]}):
+            lines.append(f"{name}: {cell}" if name else cell)
+        before = (name, cell)
+    return lines
 
 
 def _named_as_above(cells: Cells, before: Cells) -> Cells:
@@ -381,6 +418,9 @@ def _questions(
                 incomplete.append(number)
         elif not asked:
             incomplete.append(number)
+        elif not _at(cells, answer):  # of no answer: of another table, or a remark
+            yield Section(text=", ".join(filter(None, cells)), heading=heading)
+            continue
         said += more
     yield from _answered(asked, said, heading)
     if incomplete:
