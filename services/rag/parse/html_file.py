@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no stubs
 
-from services.rag.parse.html_sections import sections_of_tree
+from services.rag.parse.html_sections import sections_of_tree, tidy
 from services.rag.parse.html_tree import tree_of, without_asides
 from services.rag.parse.section import Section, Unreadable
 from services.rag.parse.structured_data import sections_of_data
@@ -47,6 +47,15 @@ def read_html(text: str, url: str = "") -> Iterator[Section]:
     tree = tree_of(text)
     if tree is None:
         return
+    try:
+        yield from _read(tree, url)
+    except RecursionError:  # thousands of elements within each other: its text without its shape
+        whole = tidy(str(tree.text_content()))
+        if whole:
+            yield Section(text=whole)
+
+
+def _read(tree: HtmlElement, url: str) -> list[Section]:
     data = list(sections_of_data(tree))
     notices = " ".join(one.text_content() for one in tree.iter("noscript"))
     has_script = next(tree.iter("script"), None) is not None
@@ -59,7 +68,7 @@ def read_html(text: str, url: str = "") -> Iterator[Section]:
     found += [one for one in data if not _is_said(one, shown)]
     if sum(len(one.text) + len(one.answer) for one in found) < FEW:
         _check(found, f"{tree.text_content()}\n{notices}", has_script=has_script)
-    yield from found
+    return found
 
 
 def _footers(tree: HtmlElement) -> list[HtmlElement]:

@@ -33,7 +33,9 @@ OPENERS = "//summary | //button | //*[@aria-expanded] | //*[@aria-controls] | //
 def tree_of(html: str) -> HtmlElement | None:
     """Return the tree of a page or a piece of one, None when there is nothing in it."""
     # As bytes, since what an XML declaration says of the encoding is not true of a string.
-    parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    parser = lxml.html.HTMLParser(
+        encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True
+    )
     try:
         return lxml.html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
     except ParserError:
