@@ -24,10 +24,11 @@ APART = 0.6
 _KEPT_HYPHEN = re.compile(r"(?<=[A-Z0-9])\x02(?=[A-Z0-9])")
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[\u2010\u00ad]\s*\n\s*(?=[a-zà-öø-ÿ])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u00ad\ufffe\uffff]")
-GARBLED = 0.6
-"""Share of words with a vowel, below which letters are not those that are drawn."""
-_WORD = re.compile(r"[A-Za-z]{3,}")
-_VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
+COMMON = frozenset("eaointrs")
+"""Letters that make up most of a text in Latin letters."""
+GARBLED = 0.4
+"""Their share of the letters, below which these are not those that are drawn."""
+_LATIN = re.compile(r"[a-z]")
 _LAM_ALEF = re.compile("[اأإآ]ل")
 
 
@@ -67,12 +68,11 @@ def text_of(textpage: Any) -> str:
 def is_garbled(text: str) -> bool:
     """Tell whether a text whose fonts name no letters was guessed wrong.
 
-    Such a font numbers its glyphs: the third is the space, and words have no vowels.
+    Such a font numbers its glyphs: the third is the space, and the common letters are others.
     """
-    if "\x03" in text:
-        return True
-    words = _WORD.findall(text)
-    return bool(words) and sum(map(bool, map(_VOWEL.search, words))) < GARBLED * len(words)
+    letters = _LATIN.findall(text.lower())
+    common = sum(letter in COMMON for letter in letters)
+    return "\x03" in text or (bool(letters) and common < GARBLED * len(letters))
 
 
 def lines_of(textpage: Any) -> list[Line]:

@@ -13,11 +13,13 @@ REPEATED = 0.5
 FEWEST_PAGES = 3
 MOST_RUNNING = 2
 """Lines at the top and at the bottom of a page that may be running ones."""
+MOST_NUMBERS = 4
+"""Numbers of a line that may be that of its page."""
 SENTENCE_WITHIN = 400
 """Characters within which a sentence that goes on on the next page ends there."""
 FULL = 40
 """Characters of a last line that has run out of room."""
-_FIGURES = re.compile(r"\d+")
+_FIGURES = re.compile(r"\d{1,9}")
 _ENDS = re.compile(r"[.!?:;…][\"')\]\u201d\u2019]?$")
 _GOES_ON = re.compile(r"[^\W\dA-Z_]|[\d₱$€£(,]")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
@@ -28,15 +30,15 @@ def without_running_lines(sections: Sequence[Section]) -> list[Section]:
     pages = {section.page for section in sections}
     if len(pages) < FEWEST_PAGES:
         return list(sections)
-    seen = Counter(
-        line for section in sections for line in {_bare(one) for one in _edges(section.text)}
-    )
-    running = {line for line, count in seen.items() if line and count > REPEATED * len(pages)}
+    seen: Counter[str] = Counter()
+    for section in sections:
+        seen.update({key for line in _edges(section.text) for key in _keys(line, section.page)})
+    running = {key for key, count in seen.items() if count > REPEATED * len(pages)}
     shown: set[str] = set()
     kept: list[Section] = []
     for section in sections:
-        text = _without(section.text, running & shown)
-        shown |= {_bare(one) for one in _edges(section.text)} & running
+        text = _without(section, running & shown)
+        shown |= {key for line in _edges(section.text) for key in _keys(line, section.page)}
         if text:
             kept.append(replace(section, text=text))
     return kept
@@ -47,17 +49,28 @@ def _edges(text: str) -> list[str]:
     return lines[:MOST_RUNNING] + lines[MOST_RUNNING:][-MOST_RUNNING:]
 
 
-def _bare(line: str) -> str:
-    """Return a line as it is compared: page numbers differ."""
-    return _FIGURES.sub("#", line).strip()
+def _keys(line: str, page: int | None) -> set[str]:
+    """Return what running lines have in common: all of it, or all but the number of the page.
+
+    That is one of its numbers, or all of them. Any other figure makes it another line: rows of a
+    list are alike as well.
+    """
+
+    def from_page(found: re.Match[str]) -> str:
+        return f"#{int(found[0]) - (page or 0)}"
+
+    bare = line.strip()
+    numbers = list(_FIGURES.finditer(bare))[:MOST_NUMBERS]
+    each = (f"{bare[: one.start()]}{from_page(one)}{bare[one.end() :]}" for one in numbers)
+    return {bare, _FIGURES.sub(from_page, bare), *each} - {""}
 
 
-def _without(text: str, running: set[str]) -> str:
-    lines = text.split("\n")
+def _without(section: Section, running: set[str]) -> str:
+    lines = section.text.split("\n")
     for _ in range(MOST_RUNNING):
-        if lines and _bare(lines[0]) in running:
+        if lines and _keys(lines[0], section.page) & running:
             lines = lines[1:]
-        if lines and _bare(lines[-1]) in running:
+        if lines and _keys(lines[-1], section.page) & running:
             lines = lines[:-1]
     return "\n".join(lines).strip()
 
