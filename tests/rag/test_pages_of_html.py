@@ -27,6 +27,7 @@ def _whole(one: Section) -> str:
         (f"{LONG}<table><tr><th>Room<th>Rate<tr><td>Twin<td>1,900</table><p>With breakfast.</p>", "With breakfast."),
         ("<h1>Rates</h1><table><tr><th>Room<th>Rate<tr><td>Twin<td>1,900</table>", "| Twin | 1,900 |"),
         ("<table><tr><th>Day<th>Class<tr><td rowspan=2>Mon<td>Salsa<tr><td>Swing</table>", "| Mon | Swing |"),
+        ("<table><caption>Fees of May</caption><tr><th>A<th>B<tr><td>x<td>5</table>", "Fees of May"),
         ("<p>The hall has 50 m<sup>2</sup>, H<sub>2</sub>O only.</p>", "50 m², H₂O only."),
         ("<p>Call <a href='tel:+6332555'>our desk</a> today.</p>", "our desk (+6332555)"),
         ("<p>See <a href='/book?x=1'>booking</a>.</p>", "booking (https://a.example/book?x=1)"),

@@ -206,6 +206,7 @@ def test_values_are_shown_as_the_sheet_shows_them(value: object, code: str, text
         ("Le café est ouvert même à Noël.", "mac_roman"),
         ("Täglich für Gäste über 65, Größe egal.", "cp1252"),
         ("Ang Niño ay nasa Parañaque, café rin.", "cp1252"),
+        ("Schön! L'été très chaud. El niño comió ñoquis. João não está. Frågade köra.", "cp1252"),
         ("Kargo ücretsizdir, Şişli şubesi kapalı, ığdır.", "cp1254"),
         ("Доставка стоит 300 рублей. Мы рядом.", "cp1251"),
         ("Доставка стоит 300 рублей. Мы рядом.", "koi8_r"),

@@ -12,6 +12,8 @@ SAMPLED = 65_536
 """Bytes that are looked at."""
 SURE = 0.9
 """Share of the letters beyond ASCII that fit, from which a code page is taken."""
+SEVERAL = 0.95
+"""What letters count that no language has all of: a text may be in several."""
 WESTERN = (
     "äöüß",
     "áéíñóúü",
@@ -61,7 +63,9 @@ def _fit(sample: bytes, code_page: str, languages: Iterable[str]) -> float:
     if not counted:
         return 1.0
     letters = [found[0].lower() for found in counted if not _is_misplaced(text, found.start())]
-    return max(sum(one in language for one in letters) for language in languages) / len(counted)
+    of_one = max(sum(one in language for one in letters) for language in languages)
+    of_any = sum(any(one in language for language in languages) for one in letters)
+    return max(of_one, SEVERAL * of_any) / len(counted)
 
 
 def _is_misplaced(text: str, at: int) -> bool:

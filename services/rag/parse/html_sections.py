@@ -229,6 +229,8 @@ class _Writer:
         if is_layout(element):
             self._inside_cells(element)
             return
+        for caption in element.iterchildren("caption"):
+            self._block(text_of(caption, self._base))
         rows = grid_of(element, lambda cell: text_of(cell, self._base))
         table = table_of(rows, headed=is_headed(element))
         if table is None:
