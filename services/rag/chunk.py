@@ -120,7 +120,7 @@ def embedded_text(chunk: Chunk) -> str:
 
 def words_of(chunk: Chunk) -> edge.SparseVector:
     """Return the words that a chunk is found by."""
-    return words_of_passage(embedded_text(chunk))
+    return words_of_passage(embedded_text(chunk), chunk.asks)
 
 
 def _question_and_answer(source: Source) -> Iterator[Chunk]:

@@ -5,12 +5,12 @@ How the weights came about: docs/decisions/ranking-cosine-and-words.md.
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from libs.language.asking import asked_for, given, stems, without_kinds
+from libs.language.folding import asked
 from services.rag.index.interface import Hit
 from services.rag.words import Words
 
@@ -22,6 +22,12 @@ EXACT = 2.0
 """The score of a stored question that is asked word for word: as sure as can be."""
 NARROWER = 0.1
 """What a stored question loses, as a cosine, that has all words of the question and others."""
+BY_WORDS = (0.45, 0.24)
+"""The score of a passage in a language that the model does not know: without any word of the
+question, and what all of them add. Three fifths of them are as good as a coin."""
+LONGER = 0.0002
+"""What each word of such a passage costs: of two that have the same of a question, the shorter."""
+MOST_LONGER = 0.02
 FACT = 0.2
 """What a line is worth that gives the kind of thing asked for, and has all that it is asked of."""
 MOST_FACT = 160
@@ -46,29 +52,46 @@ class Ranked:
 
 
 def ranked(hits: Sequence[Hit], question: str, words: Words) -> list[Ranked]:
-    """Return the hits for a question of these words, best first."""
-    asked = folded(question)
+    """Return the hits for a question of these words, best first.
+
+    The pieces of the answer to a stored question that is asked word for word come in their order.
+    """
     about = Asked.of(question)
     weights = _rarity(hits, words.all)
     total = sum(weights.values())
 
     def score(hit: Hit) -> float:
-        if hit.chunk.question and folded(hit.chunk.question) == asked:
+        if words.stored in hit.words:
             return EXACT
         shared = sum(weight for word, weight in weights.items() if word in hit.words)
         share = shared / total if total else 0.0
-        if not words.known:  # the model has no vectors for its language: words decide
-            return share
+        if not words.known:
+            return _by_words(share, hit)
         codes = len(words.codes & hit.words) / len(words.codes) if words.codes else 0.0
         others = WORDS_WEIGHT * share + CODES_WEIGHT * codes
         return hit.score + others + FACT * about.is_told_in(hit) - NARROWER * about.is_wider(hit)
 
-    return sorted((Ranked(hit, score(hit)) for hit in hits), key=lambda one: -one.score)
+    found = sorted((Ranked(hit, score(hit)) for hit in hits), key=lambda one: -one.score)
+    return _in_order(found)
 
 
-def folded(text: str) -> str:
-    """Return a question as it is compared with a stored one: its letters and figures."""
-    return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()))
+def _by_words(share: float, hit: Hit) -> float:
+    """Return the score of a passage of which vectors say nothing."""
+    none, all_of_them = BY_WORDS
+    return none + all_of_them * share - min(MOST_LONGER, LONGER * len(hit.words))
+
+
+def _in_order(found: list[Ranked]) -> list[Ranked]:
+    """Return what was found with the answers to the question itself in front, each in order."""
+    exact = [one.hit.chunk for one in found if one.score == EXACT]
+    if len(exact) < 2:
+        return found
+    nearest = {source: at for at, source in enumerate(dict.fromkeys(c.source_id for c in exact))}
+    first = sorted(
+        found[: len(exact)],
+        key=lambda one: (nearest[one.hit.chunk.source_id], one.hit.chunk.number),
+    )
+    return [*first, *found[len(exact) :]]
 
 
 @dataclass(frozen=True, slots=True)

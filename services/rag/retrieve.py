@@ -1,6 +1,7 @@
 """Finds the passages for a question among the agent's own chunks, and says how good they are."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from libs.contracts.chat import Ground, Grounded, Passage
 from libs.language.greeting import without_greeting
@@ -62,20 +63,21 @@ class Retriever:
         in_context = with_context(asked.question, asked.history)
         longest = self._limits.follow_up_words
         if in_context and leans_on(asked.question, longest):
-            return await self._search(asked.agent_id, in_context)
-        alone = await self._search(asked.agent_id, asked.question)
+            return await self._search(asked.agent_id, in_context, asked.question)
+        alone = await self._search(asked.agent_id, asked.question, asked.question)
         short = len(asked.question.split()) <= longest
         if not in_context or not short or self._confidence(alone) >= SURE:
             return alone
-        again = await self._search(asked.agent_id, in_context)
+        again = await self._search(asked.agent_id, in_context, asked.question)
         return max(alone, again, key=self._confidence)
 
-    async def _search(self, agent_id: str, question: str) -> list[Ranked]:
+    async def _search(self, agent_id: str, question: str, stored: str) -> list[Ranked]:
+        """Search for a question; `stored` is it as it was asked, and may be stored."""
         asked = await aside(len(question), without_greeting, question)
         vector = await self._embedder.embed_question(asked or question)
-        words = await aside(len(asked), words_of_question, asked)
-        words = replace(words, known=self._embedder.knows(asked))
-        hits = await self._index.search(agent_id, vector, words.all, self._limits.candidates)
+        known = self._embedder.knows(asked)
+        words = await aside(len(asked), partial(words_of_question, known=known), asked, stored)
+        hits = await self._index.search(agent_id, vector, words.searched, self._limits.candidates)
         return await aside(len(asked), ranked, hits, asked or question, words)
 
     def _confidence(self, found: list[Ranked]) -> float:

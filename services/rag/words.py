@@ -1,17 +1,22 @@
 """The words of a text, for finding what a vector of its meaning blurs: codes, names, figures.
 
 Words are in English where the glossary knows them, without endings, and each is a number: what a
-sparse vector of Qdrant is made of, embedded or on a server.
+sparse vector of Qdrant is made of, embedded or on a server. Those of other letters than Latin are
+in other_words.py.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from hashlib import blake2b
+from itertools import islice
 
 import qdrant_edge as edge
 
+from libs.language.folding import asked
 from libs.language.glossary import in_english
+from libs.language.scripts import by_script, normal
+from services.rag.other_words import other_words_of_passage, other_words_of_question
 
 AVERAGE_WORDS = 60.0
 """What BM25 takes for the usual length of a chunk."""
@@ -25,11 +30,6 @@ _encoder = edge.Bm25(edge.Bm25Config(language="english", avg_len=AVERAGE_WORDS))
 _JOINED = re.compile(r"(?<![^\W_])[^\W_]++(?:[-/.][^\W_]++)++")
 _CODE = re.compile(r"(?<![\w-])(?:[a-z]++\d\w*+|\d{5,}+)(?![\w-])", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[-/.]")
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff"
-    "\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]{2,}"
-)
-"""Thai, Lao, Burmese, Khmer, Kana, Han and Hangul."""
 _PHONE = re.compile(r"\+?\(?\d(?:[\s()/.-]{0,2}\d){6,14}")
 _NO_FIGURE = re.compile(r"\D")
 TEL = "tel"
@@ -37,29 +37,65 @@ PHONE_FIGURES = 7
 """Figures at the end of a phone number that are compared: what comes before may be left out."""
 
 
-def words_of_passage(text: str) -> edge.SparseVector:
-    """Return the words of a text with their weights in it (BM25)."""
-    return _encoder.embed_document(_prepared(text))
+def words_of_passage(text: str, question: str = "") -> edge.SparseVector:
+    """Return the words of a text with their weights in it (BM25).
+
+    What answers a stored `question` has one more: the question as a whole.
+    """
+    latin, others = by_script(normal(text))
+    prepared = f"{_prepared(latin)} {_stored(question)}" if question else _prepared(latin)
+    words = _encoder.embed_document(prepared)
+    if not others:
+        return words
+    weights = {
+        **dict(zip(words.indices, words.values, strict=True)),
+        **other_words_of_passage(others),
+    }
+    return edge.SparseVector(list(weights), list(weights.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a question, each once, and those of them that are codes ("PB-30K", "E21")."""
+    """The words of a question, each once, and those of them that are codes ("PB-30K", "E21").
+
+    `stored` is the word of passages whose stored question it is. `known`: the embedding model knows
+    the language, so that vectors mean something.
+    """
 
     all: tuple[int, ...]
     codes: frozenset[int] = frozenset()
+    stored: int | None = None
     known: bool = True
-    """Whether the embedding model knows the language, so that vectors mean something."""
+
+    @property
+    def searched(self) -> tuple[int, ...]:
+        """What passages are searched for."""
+        return self.all if self.stored is None else (*self.all, self.stored)
 
 
-def words_of_question(text: str) -> Words:
-    """Return the words of a question; those that every text has are left out."""
-    prepared = _prepared(text)
+def words_of_question(text: str, stored: str = "", *, known: bool = True) -> Words:
+    """Return the words of a question; those that every text has are left out.
+
+    `stored` is what may have been stored as a question, when that is not the same text.
+    """
+    latin, others = by_script(normal(text))
+    prepared = _prepared(latin)
     found = [code[0] for code in islice(_CODE.finditer(prepared), MOST_CODES)]
     if any(code.startswith(TEL) for code in found):  # which is compared by its last figures
         found = [code for code in found if not code.isdigit()]
-    codes = " ".join(found)
-    return Words(tuple(_numbers(prepared)[:MOST_WORDS]), frozenset(_numbers(codes)))
+    every = [*_numbers(prepared), *other_words_of_question(others)]
+    return Words(
+        tuple(every[:MOST_WORDS]),
+        frozenset(_numbers(" ".join(found))),
+        _numbers(_stored(stored or text))[0],
+        known,
+    )
+
+
+def _stored(question: str) -> str:
+    """Return a word that all ways to type a question have in common, and no other question has."""
+    digest = blake2b(asked(question).encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    return f"stored{digest}x"
 
 
 def _numbers(text: str) -> list[int]:
@@ -68,13 +104,7 @@ def _numbers(text: str) -> list[int]:
 
 def _prepared(text: str) -> str:
     english = in_english(text)
-    return " ".join([english, *_joined(english), *_pairs(english), *_phones(english)])
-
-
-def _pairs(text: str) -> Iterable[str]:
-    """Yield the pairs of letters of scripts that put no spaces between their words."""
-    for found in _UNSPACED.findall(text):
-        yield from map("".join, pairwise(found))
+    return " ".join([english, *_joined(english), *_phones(english)])
 
 
 def _phones(text: str) -> Iterable[str]:

@@ -13,6 +13,11 @@ from services.rag.vector import Vector
 _POINTS = UUID("6f1d6c1e-8d0b-4c3c-9a35-0f3b1c5a7e21")
 
 
+HEADING_SEPARATOR = " > "
+"""Between the headings of a path, see services.rag.parse.section."""
+QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chunk:
     """A piece of a version of a source, as it is found again. `number` counts from 0 within it."""
@@ -34,6 +39,12 @@ class Chunk:
     def point_id(self) -> str:
         """The same for the same piece of a version, so that indexing it again overwrites it."""
         return str(uuid5(_POINTS, f"{self.source_id}/{self.version}/{self.number}"))
+
+    @property
+    def asks(self) -> str:
+        """The question that it answers: a stored one, or one that is the heading above it."""
+        heading = self.heading.rpartition(HEADING_SEPARATOR)[2]
+        return self.question or (heading if heading.rstrip().endswith(QUESTION_MARKS) else "")
 
     @property
     def hidden_payload(self) -> dict[str, Any]:

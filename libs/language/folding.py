@@ -1,0 +1,35 @@
+"""What makes two questions the same one, word for word, however they are typed."""
+
+import unicodedata
+from functools import lru_cache
+
+from libs.language.greeting import without_greeting
+
+REMEMBERED = 4_096
+"""Stored questions whose fold is remembered: the same ones are compared again and again."""
+_APOSTROPHES = "'’‘ʼ`´′"
+_KEPT = "#%&@*"
+"""Punctuation that is part of a word: C#, 50%, R&B."""
+
+
+def folded(text: str) -> str:
+    """Return the letters, figures and signs of a text; case, width, punctuation, spaces aside."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(map(_folded, plain)).split())
+
+
+@lru_cache(REMEMBERED)
+def asked(question: str) -> str:
+    """Return a question as folded, without the greeting in front; a bare greeting is one."""
+    return folded(without_greeting(question)) or folded(question)
+
+
+@lru_cache(REMEMBERED)
+def _folded(character: str) -> str:
+    if character.isspace():
+        return " "
+    kind = unicodedata.category(character)
+    if kind in {"Cf", "Cc", "Cs"} or character in _APOSTROPHES:
+        return ""
+    kept = kind[0] in "LMN" or kind in {"Sc", "Sm"} or character in _KEPT
+    return character if kept else " "
