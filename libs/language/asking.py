@@ -13,6 +13,7 @@ ENGLISH = """
 a about an and any are as at be by can could did do does for from get had has have how i if in into
 is it its me much my of on or our per please should so that the their there they this to us was we
 were what when where which who why will with would you your
+s t d m ll re ve
 """
 TAGALOG = """
 ako ang ano anong at ay ba bakit ito iyan iyon kailan kami kayo ko kung lang may mayroon meron mga

@@ -7,7 +7,7 @@ from libs.language.greeting import without_greeting
 
 REMEMBERED = 4_096
 """Stored questions whose fold is remembered: the same ones are compared again and again."""
-_APOSTROPHES = "'’‘ʼ`´′"
+_APOSTROPHES = "'`\u2018\u2019\u02bc\u00b4\u2032"
 _KEPT = "#%&@*"
 """Punctuation that is part of a word: C#, 50%, R&B."""
 

@@ -1,29 +1,15 @@
 """Words that ask, or hold a sentence together, in languages of other letters than Latin.
 
 What is left of a question without them says what it is about: in a language whose meaning no model
-here knows, a question is compared by that alone. One line a language; not complete, and need not be.
+here knows, a question is compared by that alone. other_stop_words.txt has a line or two for each of
+some fifteen languages; it is not complete, and need not be.
 """
 
-OTHER_STOP_WORDS = """
-сколько какой какая какое какие какова ли можно есть у вас вы вам мы наш ваш во что как где когда
-скільки який яка яке які чи можна є ви у вас де коли хто як що чому
-πόσο πόσα πόση ποιος ποια ποιο πού που πότε πώς πως τι είναι είστε έχετε υπάρχει μπορώ μπορείτε σας
-μου μας θα να κάνει το η ο τα οι τον την των της του και
-多少 多少钱 什么 怎么 怎样 怎么样 如何 吗 呢 的 是 了 在 有 我 我们 你 你们 您 请问 请 可以 能 能不能 哪里 哪儿 哪个 几
-几点 几天 多久 多长时间 谁 为什么 要 吧 啊 也 都 和 或 钱
-は が を に で の と も へ か です ます ました ません ある あります ありますか いる います ください 教えて 教えてください いくら いつ
-どこ 誰 何 どう どの どのくらい どれくらい どれ どちら くらい できる できます できますか でしょうか ですか お ご て し する した
-です。 こと これ それ 方法
-얼마 얼마예요 얼마인가요 얼마나 어떻게 언제 어디 어디예요 어디에 어디서 누구 누구입니까 무엇 뭐예요 왜 있나요 있습니까 있어요 되나요 됩니까
-인가요 한가요 하나요 할까요 할 수 있습니다 입니까 입니다 합니까 어때요
-เท่าไหร่ เท่าไร กี่ อะไร คืออะไร ที่ไหน เมื่อไหร่ อย่างไร ยังไง ไหม มั้ย หรือไม่ ใคร ทำไม ครับ ค่ะ คะ ได้ มี เป็น คือ ที่ ของ และ อยู่
-ให้ กับ ใน
-كم ما ماذا متى أين كيف هل من هي هو لماذا يوجد يمكن في على إلى عن مع هذا هذه
-כמה מה מהו מהי מי איפה היכן מתי איך האם למה יש אפשר את של על עם הוא היא הם אני אתם לי עולה עולים
-क्या कितना कितनी कितने कब कहाँ कहां कौन कैसे कैसा कैसी क्यों है हैं का के की को में से पर और यह वह हो होता होती आप हम मैं
-करें कर करना सकते सकता सकती जा
-কত কি কী কখন কোথায় কে কেন কিভাবে আছে এর ও
-რა როდის სად ვინ როგორ როგორი რატომ რამდენი არის თუ აქვს გაქვთ და
-چند چقدر چه چی کی کجا کیست آیا است را از به با در کتنا کتنی کیا کب کہاں کون کیسے ہے ہیں کا کے
-ինչ ինչպես որտեղ երբ ով որքան է են
-"""
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def other_stop_words() -> str:
+    """Return all of them, with white space between."""
+    return files("libs.language").joinpath("other_stop_words.txt").read_text("utf-8")

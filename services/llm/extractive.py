@@ -21,8 +21,6 @@ MOST_UNITS = 3
 """Most sentences, list items or rows that are quoted, unless a whole list is the answer."""
 MOST_ROWS = 10
 """Most rows that are quoted when they answer equally well."""
-WHOLE_ANSWER = 1_200
-"""Characters of an answer of a Q&A that is quoted whole; a longer one is read as a text."""
 WORDS_PER_PIECE = 3
 _WITH_SPACE_BEFORE = re.compile(r"\s*+(?:\S++|\Z)")
 PASSAGES_REMEMBERED = 256
@@ -114,17 +112,22 @@ def quote(passages: Iterable[Passage], question: str) -> str:
 def _candidates(
     number: int, passage: Passage, asked: frozenset[str], kinds: frozenset[str]
 ) -> Iterator[_Candidate]:
-    if passage.answer and len(passage.answer) <= WHOLE_ANSWER:
+    if passage.answer:
         said = f"{passage.question}\n{passage.answer}"
         words = (stems(said) & asked) | given(passage.answer, kinds)
         unit = Unit(passage.answer.strip(), 0)
         yield _Candidate(number, passage.relevance, unit, words, words, frozenset(), whole=True)
         return
     above = stems(f"{passage.title} {passage.heading} {passage.question}")
-    for unit, text, lead, context in _read(passage.answer or passage.text):
+    for unit, text, lead, context in _read(_own_text(passage)):
         own = (text & asked) | given(unit.text, kinds)
         near = (above | context) & asked
         yield _Candidate(number, passage.relevance, unit, own, own | (lead & asked), near)
+
+
+def _own_text(passage: Passage) -> str:
+    """Return what a passage says: of a piece of a long answer, without the question."""
+    return passage.text.removeprefix(f"{passage.question}\n") if passage.question else passage.text
 
 
 @lru_cache(maxsize=PASSAGES_REMEMBERED)
@@ -204,7 +207,10 @@ def _same_block(one: _Candidate, other: _Candidate) -> bool:
 
 
 def _beginning(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    return [each for each in candidates if each.passage == candidates[0].passage][:MOST_UNITS]
+    first = candidates[0]
+    if first.unit.listed and not first.unit.row:
+        return [each for each in candidates if _same_block(each, first)][:MOST_ROWS]
+    return [each for each in candidates if each.passage == first.passage][:MOST_UNITS]
 
 
 def _joined(chosen: Sequence[_Candidate]) -> str:

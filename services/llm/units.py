@@ -29,7 +29,11 @@ SHORT_ROW = 200
 MOST_NAME = 80
 """Characters of a value that names its row."""
 _LABELLED = re.compile(r"([^:|]{1,80}): (?=\S)")
-_FIGURES = re.compile(r"\d|\S@\S|https?://")
+_FACT = re.compile(
+    r"[₱$€£]|\d{1,2}(?::\d\d)?\s?[ap]\.?m|\d{1,2}:\d\d|\S+@\S|https?://|\+?[\d(][\d ()-]{6,20}",
+    re.IGNORECASE,
+)
+"""A price, a time, an address, a phone number: what no row is named by."""
 _PLAIN_FIGURE = re.compile(r"\W{0,3}\d[\d.,\s]*+\W{0,2}")
 _NUMBERED = re.compile(r"(\d{1,3})[.)]\s")
 NAMING = 2
@@ -127,7 +131,7 @@ def _is_row(lines: list[str]) -> bool:
     first = labelled[0]
     if len(lines) < 2 or first is None or sum(map(bool, labelled)) * 2 <= len(lines):
         return False
-    return not _FIGURES.search(lines[0][first.end() :]) or len(lines[0]) <= MOST_NAME
+    return len(lines[0]) <= MOST_NAME and not _FACT.match(lines[0][first.end() :])
 
 
 def _row_units(lines: list[str], block: int, lead: str, heading: str) -> list[Unit]:

@@ -31,7 +31,7 @@ def chunks_of(source: Source, *, size: int, overlap: int) -> list[Chunk]:
     between sentences, else between words.
     """
     if source.kind == "qa":
-        return _numbered(_question_and_answer(source))
+        return _numbered(_with_answers(_piece(source, 0, ""), source.question, source.answer))
     splitter = TextSplitter(size, overlap=overlap)
     pieces = (_piece(source, 0, text) for text in split(source.text, splitter, size))
     return _numbered(pieces)
@@ -84,9 +84,7 @@ def _pieces(
 ) -> Iterator[Chunk]:
     found = replace(document, heading=section.heading[:MOST_HEADING], page=section.page)
     if section.answer and len(section.question) <= MOST_QUESTION:
-        for answer in _answers(section.answer):
-            text = _said(section.question, answer)
-            yield replace(found, text=text, question=section.question, answer=answer)
+        yield from _with_answers(found, section.question, section.answer)
         return
     # A question that is too long is one that nobody asks: it is a text like others.
     whole = _said(section.question, section.answer) if section.answer else section.text
@@ -98,15 +96,19 @@ def _said(question: str, answer: str) -> str:
     return f"{question}\n{answer}"
 
 
-def _answers(answer: str) -> Iterator[str]:
-    """Yield an answer, or the pieces of one that is longer than a model reads.
+def _with_answers(found: Chunk, question: str, answer: str) -> Iterator[Chunk]:
+    """Yield a question with its answer, or with each piece of one that no model reads to its end.
 
-    A question goes with each of them, so each is found by it, and by what it says itself.
+    A piece is found by the question and by what it says itself, and is read as a text: `answer` is
+    a whole one.
     """
     if len(answer) <= WHOLE_ANSWER:
-        yield from filter(str.strip, [answer])
-    else:
-        yield from split(answer, TextSplitter(ANSWER_PIECE), ANSWER_PIECE)
+        if answer.strip():
+            text = _said(question, answer).strip()
+            yield replace(found, text=text, question=question, answer=answer)
+        return
+    for piece in split(answer, TextSplitter(ANSWER_PIECE), ANSWER_PIECE):
+        yield replace(found, text=_said(question, piece), question=question)
 
 
 def embedded_text(chunk: Chunk) -> str:
@@ -121,12 +123,6 @@ def embedded_text(chunk: Chunk) -> str:
 def words_of(chunk: Chunk) -> edge.SparseVector:
     """Return the words that a chunk is found by."""
     return words_of_passage(embedded_text(chunk), chunk.asks)
-
-
-def _question_and_answer(source: Source) -> Iterator[Chunk]:
-    for answer in _answers(source.answer):
-        text = f"{source.question}\n{answer}".strip()
-        yield replace(_piece(source, 0, text), question=source.question, answer=answer)
 
 
 def _piece(source: Source, number: int, text: str) -> Chunk:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import qdrant_edge as edge
 
-from libs.language.other_stop_words import OTHER_STOP_WORDS
+from libs.language.other_stop_words import other_stop_words
 from libs.language.scripts import by_script
 
 Runs = Mapping[str, Sequence[str]]
@@ -49,7 +49,7 @@ def _all(runs: Runs) -> list[int]:
 
 @cache
 def _stop_words() -> frozenset[int]:
-    return frozenset(_all(by_script(OTHER_STOP_WORDS)[1]))
+    return frozenset(_all(by_script(other_stop_words())[1]))
 
 
 def _encoded(runs: Runs) -> Iterator[tuple[edge.Bm25, str]]:

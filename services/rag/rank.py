@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 from libs.language.asking import asked_for, given, stems, without_kinds
-from libs.language.folding import asked
 from services.rag.index.interface import Hit
 from services.rag.words import Words
 

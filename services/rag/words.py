@@ -29,6 +29,8 @@ _encoder = edge.Bm25(edge.Bm25Config(language="english", avg_len=AVERAGE_WORDS))
 # "PB-30K" is found by "pb30k" as well, "Wi-Fi" by "wifi".
 _JOINED = re.compile(r"(?<![^\W_])[^\W_]++(?:[-/.][^\W_]++)++")
 _CODE = re.compile(r"(?<![\w-])(?:[a-z]++\d\w*+|\d{5,}+)(?![\w-])", re.IGNORECASE)
+_SPACED_CODE = re.compile(r"(?<![^\W_])[A-Z]{1,4} \d{2,6}(?![^\W_])")
+"""A code that is written apart: "AF 2120"."""
 _SEPARATORS = re.compile(r"[-/.]")
 _PHONE = re.compile(r"\+?\(?\d(?:[\s()/.-]{0,2}\d){6,14}")
 _NO_FIGURE = re.compile(r"\D")
@@ -116,4 +118,5 @@ def _phones(text: str) -> Iterable[str]:
 
 
 def _joined(text: str) -> Iterable[str]:
-    return (_SEPARATORS.sub("", found) for found in _JOINED.findall(text))
+    yield from (_SEPARATORS.sub("", found) for found in _JOINED.findall(text))
+    yield from ("".join(found.split()) for found in _SPACED_CODE.findall(text))

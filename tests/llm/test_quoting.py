@@ -62,8 +62,8 @@ def test_rows_of_several_passages_are_all_quoted() -> None:
 def test_of_a_long_answer_what_answers_is_quoted() -> None:
     """A page of rules is not told whole for one of them."""
     rules = " ".join(f"Rule {n} is about something else entirely." for n in range(60))
-    answer = f"{rules} Members who lose their passbook pay 75 pesos."
-    found = passage(f"Rules?\n{answer}", question="Rules?", answer=answer)
+    piece = f"{rules} Members who lose their passbook pay 75 pesos."
+    found = passage(f"Rules?\n{piece}", question="Rules?")
     said = quote([found], "How much do I pay when I lose my passbook?")
     assert "75 pesos" in said
     assert len(said) < 300
