@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no stubs
 
@@ -13,7 +14,9 @@ from services.rag.parse.structured_data import sections_of_data
 FOOTER = "Footer"
 """The heading of what stands at the end of every page of a site."""
 FEW = 600
-"""Characters of a page that may be nothing but a notice."""
+"""Characters of a section that may be nothing but a notice."""
+NEXT_TO_NOTHING = 200
+"""Characters of a page that may say no more than why it says nothing."""
 SCRIPT = (
     "The page shows its text with JavaScript only, which is not run here: give the address of a "
     "page that has it without, or add the text itself."
@@ -25,16 +28,23 @@ CONSENT = (
 ROBOT = "The page shows nothing but a test whether its reader is a person, so it can't be read."
 _SCRIPT = re.compile(
     r"enable javascript|javascript (?:is|to be) (?:disabled|required|enabled|not)"
-    r"|requires javascript|without javascript|^(?:loading|redirecting|please wait)[ .…]*$",
+    r"|requires javascript|without javascript|^(?:loading|redirecting|please wait)\b.{0,40}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONSENT = re.compile(
     r"cookies?\b|\bconsent|\bprivacy\b|personal data|\bpartners\b|\bgdpr\b", re.IGNORECASE
 )
+_ACCEPTING = re.compile(r"\b(?:accept|agree|consent|allow|partners)", re.IGNORECASE)
+_POLICY = re.compile(r"\b(?:policy|statement|terms)\b", re.IGNORECASE)
 _ROBOT = re.compile(
-    r"checking your browser|verify (?:that )?you are (?:a )?human|are you a robot|captcha",
+    r"checking your browser|verify (?:that )?you are (?:a )?human|are you a robot|one more step",
     re.IGNORECASE,
 )
+_CONTACT = re.compile(
+    r"(?<!\d)(?!(?:19|20)\d\d\b)\d|@|\b(?:open|closed|hours|daily|street|phone|call)\b",
+    re.IGNORECASE,
+)
+"""More than the year of a copyright."""
 CONSENT_WORDS = 3
 """Different words of consent, from which a paragraph is such a notice."""
 
@@ -56,6 +66,7 @@ def read_html(text: str, url: str = "") -> Iterator[Section]:
 
 
 def _read(tree: HtmlElement, url: str) -> list[Section]:
+    url = next((urljoin(url, one) for one in tree.xpath("//base/@href")), url)
     data = list(sections_of_data(tree))
     notices = " ".join(one.text_content() for one in tree.iter("noscript"))
     has_script = next(tree.iter("script"), None) is not None
@@ -66,7 +77,7 @@ def _read(tree: HtmlElement, url: str) -> list[Section]:
     found += [_as_footer(one) for one in ends if _is_contact(one)]
     shown = "\n".join(f"{one.heading}\n{one.text}\n{one.question}\n{one.answer}" for one in found)
     found += [one for one in data if not _is_said(one, shown)]
-    if sum(len(one.text) + len(one.answer) for one in found) < FEW:
+    if sum(len(one.text) + len(one.answer) for one in found) < NEXT_TO_NOTHING:
         _check(found, f"{tree.text_content()}\n{notices}", has_script=has_script)
     return found
 
@@ -93,13 +104,13 @@ def _as_footer(section: Section) -> Section:
 
 def _is_contact(section: Section) -> bool:
     """Tell whether a footer says more than whose page it is."""
-    return any(one.isdigit() for one in section.text) or "@" in section.text
+    return bool(_CONTACT.search(f"{section.heading} {section.text}"))
 
 
 def _is_notice(section: Section) -> bool:
     """Tell whether a section is nothing but a notice about cookies."""
     said = f"{section.heading} {section.text}"
-    if len(said) > FEW:
+    if len(said) > FEW or not _ACCEPTING.search(said) or _POLICY.search(section.heading):
         return False
     return len({found.lower() for found in _CONSENT.findall(said)}) >= CONSENT_WORDS
 

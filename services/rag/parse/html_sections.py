@@ -24,7 +24,12 @@ BLOCKS = frozenset(
         *("summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
     }
 )
-SKIPPED = frozenset({"select", "textarea", "audio", "video", "math", "option", "datalist"})
+SKIPPED = frozenset(
+    {
+        *("select", "textarea", "audio", "video", "math", "option", "datalist"),
+        *("s", "strike", "del"),  # what holds no more: an old price, say
+    }
+)
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 LINKED = ("http://", "https://", "mailto:", "tel:")
 """What a link that is kept leads to."""
@@ -32,11 +37,16 @@ MOST_TARGET = 300
 """Characters of the address of a link that is kept."""
 BACK = frozenset({"↑", "↩", "↩︎", "^"})
 """What leads from a footnote back to its place."""
+FEWEST_FIGURES = 5
+"""Of a number that is shown as it is called."""
 FEWEST_CARDS = 3
 MOST_CARD = 300
 """Characters of one of several things that are shown beside each other, a product, say."""
+_WHITE = re.compile(r"[ \t\r\n\f]+")
+_APART = re.compile(r"[^\W\d_]\d|[a-z][A-Z]")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n ?")
+_NO_FIGURE = re.compile(r"\D")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _RAISED = str.maketrans("0123456789+-()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ")
 _LOWERED = str.maketrans("0123456789+-()", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎")
@@ -78,13 +88,13 @@ class _Writer:
 
     def walk(self, element: HtmlElement) -> None:
         """Take up an element and all that is in it."""
-        if element in self._used or not isinstance(element.tag, str):
-            return
-        tag = element.tag
-        if tag in SKIPPED:
-            return
-        if tag in HEADINGS and not self._opens(element):
-            self._heading(HEADINGS[tag], _inline(element, self._base))
+        known = isinstance(element.tag, str) and element.tag not in SKIPPED
+        if known and element not in self._used and not self._opens(element):
+            self._take(element, element.tag)
+
+    def _take(self, element: HtmlElement, tag: str) -> None:
+        if tag in HEADINGS:
+            self._heading(HEADINGS[tag], str(element.text_content()))
         elif tag == "table":
             self._table(element)
         elif tag in {"ul", "ol"}:
@@ -93,26 +103,27 @@ class _Writer:
             self._definitions(element)
         elif tag == "pre":
             self._block(element.text_content().strip("\n"))
-        elif self._opens(element) or self._shows_cards(element):
-            pass
-        elif tag in BLOCKS:
+        elif tag not in BLOCKS:
+            self._inline(element)
+        elif not self._shows_cards(element):
             self._break()
             self._inside(element)
             self._break()
-        else:
-            self._inline(element)
 
     def _inside(self, element: HtmlElement) -> None:
-        self._line += element.text or ""
+        self._line += _flat(element.text)
         for child in element:
             self.walk(child)
-            self._line += child.tail or ""
+            self._line += _flat(child.tail)
 
     def _inline(self, element: HtmlElement) -> None:
         if any(one.tag in BLOCKS for one in element.iterdescendants() if isinstance(one.tag, str)):
             self._inside(element)
         else:
-            self._line += _inline_of(element, self._base)
+            text = _inline_of(element, self._base)
+            if element.tag == "span" and _APART.search(f"{self._line[-1:]}{text[:1]}"):
+                self._line += " "  # two pieces that a style sheet sets apart
+            self._line += text
 
     def _break(self) -> None:
         text = tidy(self._line)
@@ -277,7 +288,8 @@ def _button_in(heading: HtmlElement) -> HtmlElement | None:
 
 
 def _items(element: HtmlElement, base: str, indent: str) -> Iterator[str]:
-    number = int(element.get("start") or 1) if (element.get("start") or "1").isdigit() else 1
+    start = element.get("start") or "1"
+    number = int(start) if start.isascii() and start.isdigit() and len(start) < 6 else 1
     for item in element.iterchildren():
         if item.tag in {"ul", "ol"}:
             yield from _items(item, base, f"{indent}  ")
@@ -308,9 +320,14 @@ def _card(element: HtmlElement) -> str:
 
 
 def _inline(element: HtmlElement, base: str) -> str:
-    return (element.text or "") + "".join(
-        _inline_of(child, base) + (child.tail or "") for child in element
+    return _flat(element.text) + "".join(
+        _inline_of(child, base) + _flat(child.tail) for child in element
     )
+
+
+def _flat(text: str | None) -> str:
+    """Return a text without the line ends of its source, which are spaces."""
+    return _WHITE.sub(" ", text) if text else ""
 
 
 def _inline_of(element: HtmlElement, base: str) -> str:
@@ -346,16 +363,25 @@ def _script(element: HtmlElement, base: str) -> str:
 
 def _link(element: HtmlElement, base: str) -> str:
     text = _inline(element, base)
+    href = (element.get("href") or "").strip()
+    shown = tidy(text)
+    if shown in BACK and href.startswith("#"):
+        return ""
     try:
-        target = urljoin(base, (element.get("href") or "").strip())
+        target = urljoin(base, href) if href and not href.startswith("#") else ""
     except ValueError:  # no address at all
         return text
-    shown = tidy(text)
-    if shown in BACK and (element.get("href") or "").startswith("#"):
-        return ""
     if not shown or not target.startswith(LINKED) or len(target) > MOST_TARGET:
         return text
     bare = target.removeprefix("mailto:").removeprefix("tel:")
-    if "".join(shown.split()) in bare or bare.rstrip("/").endswith(shown):
-        return bare if shown in {bare, ""} else text
-    return f"{text.rstrip()} ({bare})"
+    if target.startswith("mailto:"):
+        bare = bare.partition("?")[0]
+    return text if _is_same(shown, bare) else f"{text.rstrip()} ({bare})"
+
+
+def _is_same(shown: str, target: str) -> bool:
+    """Tell whether a link shows where it leads: an address, or a number in another form."""
+    if any(one in shown for one in ".@") and "".join(shown.split()) in target:
+        return True
+    figures = _NO_FIGURE.sub("", shown)
+    return len(figures) >= FEWEST_FIGURES and figures == _NO_FIGURE.sub("", target)

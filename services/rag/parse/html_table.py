@@ -6,6 +6,7 @@ from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no s
 
 MOST_SPAN = 200
 """Rows or columns that a cell is repeated in."""
+MOST_DIGITS = 5
 LONG_CELL = 600
 """Characters of a cell from which a table is there to lay out a page."""
 
@@ -24,7 +25,8 @@ def is_headed(table: HtmlElement) -> bool:
     """Tell whether the first row is marked as one of names, or set in bold from end to end."""
     row = next(table.iter("tr"), None)
     cells = list(row.iterchildren("td", "th")) if row is not None else []
-    if any(cell.tag == "th" for cell in cells):
+    in_head = any(above.tag == "thead" for above in cells[0].iterancestors()) if cells else False
+    if in_head or (cells and all(cell.tag == "th" for cell in cells)):
         return True
     filled = [cell for cell in cells if cell.text_content().strip()]
     return bool(filled) and all(_is_bold(cell) for cell in filled)
@@ -67,4 +69,6 @@ def _take_waiting(cells: list[str], waiting: dict[int, tuple[int, str]]) -> None
 
 def _span(cell: HtmlElement, name: str) -> int:
     value = (cell.get(name) or "1").strip()
-    return min(max(1, int(value)), MOST_SPAN) if value.isascii() and value.isdigit() else 1
+    if not (value.isascii() and value.isdigit()) or len(value) > MOST_DIGITS:
+        return 1
+    return min(max(1, int(value)), MOST_SPAN)

@@ -24,8 +24,14 @@ MENU_LINK = 28
 MOST_BANNER = 1_500
 """Characters of a notice about cookies."""
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_HIDING = frozenset({"hidden", "d-none", "is-hidden", "hide", "display-none"})
+"""Names of classes that hide what has them, in the usual frameworks."""
 _PANEL = re.compile(r"panel|accordion|collaps|answer|faq|tab-?content|toggle", re.IGNORECASE)
 _BANNER = re.compile(r"cookie|consent|gdpr|onetrust|cc-window", re.IGNORECASE)
+_CONSENTING = re.compile(
+    r"consent|privacy|accept|agree|we use cookies|partners|datenschutz|aceptar|accepter",
+    re.IGNORECASE,
+)
 _DIGIT = re.compile(r"\d")
 OPENERS = "//summary | //button | //*[@aria-expanded] | //*[@aria-controls] | //*[@role='tab']"
 
@@ -42,16 +48,16 @@ def tree_of(html: str) -> HtmlElement | None:
         return None
 
 
-def without_asides(tree: HtmlElement) -> None:
-    """Take out of a page what is not a part of its text."""
+def without_asides(tree: HtmlElement, *, menus: bool = True) -> None:
+    """Take out of a page what is not a part of its text; `menus`: lists of links as well."""
     _drop(tree.iter(*CODE))
     folded = set(_folded(tree))
-    _drop(
-        one for one in tree.xpath("//*[@hidden or @style]") if _is_hidden(one) and one not in folded
-    )
+    hidden = tree.xpath("//*[@hidden or @style or @class]")
+    _drop(one for one in hidden if _is_hidden(one) and one not in folded)
     _drop(tree.iter(*ASIDE))
     _drop(one for one in tree.xpath("//*[@role]") if one.get("role") in ASIDE_ROLES)
-    _drop(one for one in tree.xpath("//ul | //ol | //div | //p | //header") if _is_menu(one))
+    if menus:
+        _drop(one for one in tree.xpath("//ul | //ol | //div | //p | //header") if _is_menu(one))
     _drop(one for one in tree.xpath("//*[@id or @class]") if _is_banner(one))
 
 
@@ -63,6 +69,8 @@ def _drop(elements: Iterator[HtmlElement]) -> None:
 
 def _is_hidden(element: HtmlElement) -> bool:
     if element.get("hidden") is not None and element.get("hidden") != "until-found":
+        return True
+    if not _HIDING.isdisjoint((element.get("class") or "").lower().split()):
         return True
     return bool(_HIDDEN.search(element.get("style") or ""))
 
@@ -76,11 +84,16 @@ def opened_by(opener: HtmlElement) -> HtmlElement | None:
             return found[0]
     for element in (opener, opener.getparent()):
         after = element.getnext() if element is not None else None
-        if after is not None and (_is_hidden(after) or _PANEL.search(_names(after))):
+        if after is None:
+            continue
+        if _PANEL.search(_names(after)) or (_says_what_it_opens(opener) and _is_hidden(after)):
             return after
-    if opener.get("aria-expanded") is not None or asks(opener.text_content().strip()):
-        return opener.getnext()
-    return None
+    return opener.getnext() if _says_what_it_opens(opener) else None
+
+
+def _says_what_it_opens(opener: HtmlElement) -> bool:
+    """Tell a button that unfolds something from one that does anything else."""
+    return opener.get("aria-expanded") is not None or asks(opener.text_content().strip())
 
 
 def _folded(tree: HtmlElement) -> Iterator[HtmlElement]:
@@ -97,6 +110,8 @@ def _names(element: HtmlElement) -> str:
 
 def _is_menu(element: HtmlElement) -> bool:
     """Tell whether an element is a list of links to other pages: short ones, without figures."""
+    if any(above.tag in {"main", "article"} for above in element.iterancestors()):
+        return False
     links = [" ".join(link.text_content().split()) for link in element.iter("a")]
     if len(links) < FEWEST_LINKS or any(map(_DIGIT.search, links)):
         return False
@@ -106,4 +121,6 @@ def _is_menu(element: HtmlElement) -> bool:
 
 
 def _is_banner(element: HtmlElement) -> bool:
-    return bool(_BANNER.search(_names(element))) and len(element.text_content()) <= MOST_BANNER
+    if not _BANNER.search(_names(element)) or len(element.text_content()) > MOST_BANNER:
+        return False
+    return bool(_CONSENTING.search(element.text_content()))

@@ -22,7 +22,7 @@ def read_markdown(text: str) -> Iterator[Section]:
         yield Section(text=fields)
     tree = tree_of(_parser.render(rest))
     if tree is not None:
-        without_asides(tree)
+        without_asides(tree, menus=False)
         yield from sections_of_tree(tree)
 
 

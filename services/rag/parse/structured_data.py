@@ -6,13 +6,15 @@ from typing import Any
 
 from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no stubs
 
+from services.rag.parse.html_tree import tree_of
 from services.rag.parse.section import Section
 
 MOST_ITEMS = 2_000
 """Things of a page that are looked at."""
 FIELDS = (
-    *("name", "description", "telephone", "email", "address", "openingHours", "priceRange"),
-    *("sku", "price", "priceCurrency", "availability", "startDate", "endDate", "location"),
+    *("name", "description", "telephone", "email", "address"),
+    *("openingHours", "openingHoursSpecification", "priceRange", "sku", "price", "priceCurrency"),
+    *("availability", "startDate", "endDate", "location"),
 )
 """What is told of a thing, in this order."""
 KINDS = ("Product", "Offer", "Event", "Service", "Restaurant", "Store", "Business", "Organization")
@@ -34,6 +36,8 @@ def sections_of_data(tree: HtmlElement) -> Iterator[Section]:
             yield from _section(thing)
 
 
+TELLING = frozenset({"telephone", "address", "openingHours", "openingHoursSpecification", "offers"})
+"""Fields of which a thing of any kind has one when it is told."""
 DEEPEST = 20
 """Things within things that are looked at."""
 
@@ -57,7 +61,7 @@ def _section(thing: dict[str, Any]) -> Iterator[Section]:
         question, answer = _text(thing.get("name")), _answer(thing)
         if question and answer:
             yield Section(question=question, answer=answer)
-    elif any(one.endswith(KINDS) for one in kinds):
+    elif any(one.endswith(KINDS) for one in kinds) or not TELLING.isdisjoint(thing):
         lines = list(_lines(thing))
         if len(lines) > 1:
             yield Section(text="\n".join(lines), lead=lines[0])
@@ -67,7 +71,9 @@ def _answer(thing: dict[str, Any]) -> str:
     answer = thing.get("acceptedAnswer") or thing.get("suggestedAnswer")
     if isinstance(answer, list):
         answer = answer[0] if answer else None
-    return _text(answer.get("text")) if isinstance(answer, dict) else ""
+    text = _text(answer.get("text")) if isinstance(answer, dict) else ""
+    tree = tree_of(text) if "<" in text else None
+    return text if tree is None else " ".join(str(tree.text_content()).split())
 
 
 def _lines(thing: dict[str, Any]) -> Iterator[str]:
