@@ -5,6 +5,7 @@ import datetime as dt
 import io
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import openpyxl
 import pytest
@@ -17,6 +18,7 @@ from services.rag.parse.code_pages import code_page_of
 from services.rag.parse.csv_file import read_csv
 from services.rag.parse.document import read
 from services.rag.parse.json_file import read_json
+from services.rag.parse.plain import text_of
 from services.rag.parse.section import Section
 
 Rows = list[list[str | int | None]]
@@ -64,6 +66,16 @@ def said(text: str) -> list[tuple[str, str]]:
             "A,B,C\n3,3,3\n1,2,3\n4,5,6\n",
             [("", "3"), ("", "A: 1\nB: 2\nC: 3"), ("", "A: 4\nB: 5\nC: 6")],
         ),
+        (
+            "Opening hours,9 to 5\nDelivery fee,50 pesos\nParking,free\nPhone,0917 555\n",
+            [
+                (
+                    "",
+                    "Opening hours: 9 to 5\nDelivery fee: 50 pesos\nParking: free\nPhone: 0917 555",
+                )
+            ],
+        ),
+        ("Note\nWe open at 9, close at 5\n", [("Note", "We open at 9, close at 5")]),
         ("Year,2025,2026\nRent,5,6\n", [("", "Year: Rent\n2025: 5\n2026: 6")]),
     ],
 )
@@ -83,6 +95,11 @@ def test_shapes(text: str, expected: list[tuple[str, str]]) -> None:
             "Thema,Wann\nWann ist offen?,Um neun\nWo?,Hier\n",
             ["Wann ist offen?|Um neun", "Wo?|Hier"],
         ),
+        (
+            "How do I pay here,In cash\nPets?,No\nOpen?,Yes\n",
+            ["How do I pay here|In cash", "Pets?|No", "Open?|Yes"],
+        ),
+        ("customerQuestion,ourAnswer\nPets?,No\n", ["Pets?|No"]),
         ("question,answer,link\nHow?,So,x.example\n", ["How?|So\nlink: x.example"]),
         (
             "question,answer\nZones?,A: 2 days\n,B: 4 days\nMore?,No\n",
@@ -230,6 +247,8 @@ def test_code_pages(text: str, code_page: str) -> None:
             ["name: Tea\nprice: 5", "name: Cake\nprice: 9"],
         ),
         ('{"faq": {"list": 1}, "x": [1, 2]}', ["faq.list: 1\nx: 1\nx: 2"]),
+        ('{"data": {"products": [{"name": "Tea"}, {"name": "Pie"}]}}', ["name: Tea", "name: Pie"]),
+        ('{"Do you deliver?": "Yes.", "Pets?": "No."}', ["Do you deliver?|Yes.", "Pets?|No."]),
         ('{"a": 1}\n{"a": 2}\n', ["a: 1", "a: 2"]),
         (
             '[{"name": "Shirt", "sizes": [{"s": "M"}, {"s": "L"}]}]',
@@ -270,3 +289,32 @@ def test_a_long_table_repeats_its_header_and_mixes_no_rows() -> None:
     assert all(piece.startswith("| Room | Rate |\n| --- | --- |\n") for piece in tables)
     assert all(f"| Room {n} | {n * 100} |" in "\n".join(tables) for n in range(60))
     assert "Breakfast is included." in found[-1]
+
+
+@pytest.mark.parametrize(
+    "text", ["Доставка стоит триста рублей", "التوصيل يكلف خمسين ريالا", "Η αποστολή κοστίζει"]
+)
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_of_any_alphabet_without_a_mark(text: str, encoding: str) -> None:
+    """Its upper halves are nearly all the same."""
+    assert text_of(text.encode(encoding)) == text
+
+
+def test_an_archive_with_names_of_another_system_opens(tmp_path: Path) -> None:
+    """Backslashes in the archive, and shared strings with a capital."""
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["Item", "Price"])
+    book.worksheets[0].append(["Tea", 50])
+    saved = io.BytesIO()
+    book.save(saved)
+    odd = tmp_path / "odd.xlsx"
+    with ZipFile(saved) as before, ZipFile(odd, "w") as after:
+        for name in before.namelist():
+            other = name.replace("sharedStrings", "SharedStrings").replace("/", "\\")
+            after.writestr(other, before.read(name))
+    found = [
+        one.text
+        for one in read(odd, ".xlsx", most_pages=1, most_unpacked=10**9)
+        if isinstance(one, Section)
+    ]
+    assert found == ["Item: Tea\nPrice: 50"]

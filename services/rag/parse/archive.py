@@ -14,6 +14,10 @@ _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
 DAMAGED = (BadZipFile, LargeZipFile, NotImplementedError, RuntimeError, OSError, zlib.error)
 """What unpacking raises; RuntimeError for an encrypted member."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
+_USUAL = {
+    name.lower(): name
+    for name in ("xl/workbook.xml", "xl/sharedStrings.xml", "xl/styles.xml", "word/document.xml")
+}
 _INSTEAD = "\ufffd".encode()
 
 
@@ -31,9 +35,16 @@ def mended(path: Path) -> BinaryIO:
                 if entry.filename.endswith((".xml", ".rels"))
                 and (new := _mended(old := archive.read(entry))) != old
             }
-            return io.BytesIO(_with(archive, changed) if changed else content)
+            odd = any(usual_name(name) != name for name in archive.namelist())
+            return io.BytesIO(_with(archive, changed) if changed or odd else content)
     except DAMAGED as error:
         raise Unreadable("The file is damaged.") from error
+
+
+def usual_name(name: str) -> str:
+    """Return a member's name as it is looked for: some programs write it their own way."""
+    name = name.replace("\\", "/")
+    return _USUAL.get(name.lower(), name)
 
 
 def _mended(xml: bytes) -> bytes:
@@ -60,7 +71,7 @@ def _with(archive: ZipFile, changed: dict[str, bytes]) -> bytes:
         for entry in archive.infolist():
             # Pictures and the like stay out: nobody reads them.
             if entry.filename in changed:
-                copy.writestr(entry.filename, changed[entry.filename])
+                copy.writestr(usual_name(entry.filename), changed[entry.filename])
             elif entry.filename.endswith((".xml", ".rels")):
-                copy.writestr(entry.filename, archive.read(entry))
+                copy.writestr(usual_name(entry.filename), archive.read(entry))
     return new.getvalue()

@@ -31,6 +31,7 @@ CYRILLIC = ("абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 CODE_PAGES: dict[str, tuple[str, ...]] = {
     "cp1252": WESTERN,
     "cp1250": CENTRAL,
+    "iso8859_2": CENTRAL,
     "mac_roman": WESTERN,
     "cp1254": ("çğıöşüâî",),
     "cp1257": ("āčēģīķļņšūž", "ąčęėįšųūž"),

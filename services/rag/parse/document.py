@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from libs.contracts.sources import Note
-from services.rag.parse.archive import mended
+from services.rag.parse.archive import mended, usual_name
 from services.rag.parse.plain import decoded, read_text
 from services.rag.parse.section import Section, Unreadable
 
@@ -79,7 +79,7 @@ def _must_hold(path: Path, member: str, kind: str, most_unpacked: int) -> None:
             entries = archive.infolist()
     except zipfile.BadZipFile:
         raise Unreadable(f"The file is not a {kind}, or it is encrypted or damaged.") from None
-    if member not in {entry.filename for entry in entries}:
+    if member not in {usual_name(entry.filename) for entry in entries}:
         raise Unreadable(f"The file is not a {kind}, whatever its name says.")
     # What an entry says of its size is all that is ever read of it.
     if sum(entry.file_size for entry in entries) > most_unpacked:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from services.rag.parse.questions import is_answer_name, is_question_name
+from services.rag.parse.questions import asks, is_answer_name, is_question_name
 from services.rag.parse.section import MOST_HEADING, Section, Unreadable, heading_of
 from services.rag.parse.table import MOST_NAMING, NAMING
 
@@ -32,13 +32,17 @@ def _loaded(text: str) -> Any:
     try:
         return _decoded(text)
     except ValueError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise Unreadable(f"The file is not JSON: {error}.") from error
+        line = getattr(error, "lineno", 1)
+        lines = [one for one in text.split("\n") if one.strip()]
         try:
-            return [_decoded(line) for line in lines]
+            if len(lines) > 1:
+                return [_decoded(one) for one in lines]
         except ValueError:
-            raise Unreadable(f"The file is not JSON: {error}.") from error
+            pass
+        raise Unreadable(
+            f"The file is not JSON: line {line} breaks its rules. Mend it, or save the table as "
+            ".csv or .xlsx."
+        ) from error
 
 
 def _decoded(text: str) -> Any:
@@ -55,6 +59,9 @@ def _sections(value: Any, path: tuple[str, ...], *, item: bool = False) -> Itera
         case list() if any(isinstance(one, dict | list) for one in value):
             for one in value:
                 yield from _sections(one, path, item=True)
+        case dict() if _asks_by_names(value):
+            for question, answer in value.items():
+                yield Section(question=question, answer=answer, heading=heading_of(path))
         case dict() if not _is_question(value) and _lists(value, item=item):
             lists = _lists(value, item=item)
             own = {name: one for name, one in value.items() if name not in lists}
@@ -70,16 +77,28 @@ def _sections(value: Any, path: tuple[str, ...], *, item: bool = False) -> Itera
                 yield Section(text=text, heading=heading_of(path))
 
 
+def _asks_by_names(entry: dict[str, Any]) -> bool:
+    """Tell whether the names of an object are questions, and its values the answers."""
+    texts = all(isinstance(one, str) and one.strip() for one in entry.values())
+    return bool(entry) and texts and all(map(asks, entry))
+
+
 def _lists(entry: dict[str, Any], *, item: bool) -> list[str]:
     """Return the names of the lists whose items are sections of their own."""
     return [
         name
         for name, value in entry.items()
-        if isinstance(value, list)
-        and value
-        and all(isinstance(one, dict) for one in value)
-        and (not item or any(map(_is_question, value)))
+        if _is_list_of_objects(value, item=item)
+        or (not item and isinstance(value, dict) and _lists(value, item=False))
     ]
+
+
+def _is_list_of_objects(value: Any, *, item: bool) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(one, dict) for one in value) and (
+        not item or any(map(_is_question, value))
+    )
 
 
 def _question_names(entry: dict[str, Any]) -> tuple[str, str] | None:

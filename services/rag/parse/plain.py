@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,9 @@ SAMPLED = 4_096
 """Bytes from which UTF-16 without a mark is told."""
 WIDE = 0.6
 """Share of every other byte that is NUL in it, at least."""
+FEW_BYTES = 16
+ALIKE = 0.85
+"""Share of every other byte that has one of two values in UTF-16 of any alphabet."""
 CONTROLS = "".join(map(chr, set(range(32)) - set(b"\t\n\v\f\r\x1b")))
 BINARY = 0.02
 """Share of control characters from which a file is no text."""
@@ -53,7 +57,14 @@ def _without_mark(content: bytes) -> str | None:
     ):
         if nulls.count(0) > least and others.count(0) < least / 2:
             return encoding
+        if len(start) > FEW_BYTES and _few_values(nulls) >= ALIKE > _few_values(others) + ALIKE / 4:
+            return encoding
     return None
+
+
+def _few_values(content: bytes) -> float:
+    """Return which share of bytes the two commonest are: of the upper halves, nearly all."""
+    return sum(count for _, count in Counter(content).most_common(2)) / len(content)
 
 
 def _checked(text: str) -> str:

@@ -22,6 +22,7 @@ QUESTION_MARKS = ("?", "\uff1f", "؟")
 """What a question ends with, in most scripts."""
 SHARE_OF_QUESTIONS = 0.6
 """Of a column's cells, from which it is one of questions without being named so."""
+_INNER_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -41,7 +42,7 @@ def is_answer_name(name: str) -> bool:
 
 
 def _has(name: str, names: frozenset[str]) -> bool:
-    words = _WORD.findall(name.lower())
+    words = _WORD.findall(_INNER_CAPITAL.sub(" ", name).lower())
     if len(words) == 1:
         return words[0] in names
     # "Customer Question", "Our Answer": but "a" and "q" only by themselves.

@@ -39,6 +39,9 @@ MOST_MERGED = 10_000
 WIDEST_MERGED = 50
 """Columns of a merged cell that is repeated."""
 
+LINKED = ("http://", "https://", "mailto:", "tel:")
+"""What a link that is kept leads to."""
+
 _Place = tuple[int, int]
 """Row and column, from 1."""
 
@@ -195,7 +198,11 @@ def _targets(archive: Any, path: str, links: dict[_Place, str]) -> dict[_Place, 
     except KeyError:
         return {}
     found = {place: targets.get(key) or "" for place, key in links.items()}
-    return {place: target.removeprefix("mailto:") for place, target in found.items() if target}
+    return {
+        place: target.removeprefix("mailto:").removeprefix("tel:")
+        for place, target in found.items()
+        if target.startswith(LINKED)
+    }
 
 
 def _notes(layout: Layout, names: dict[int, str], place: str) -> Iterator[Note]:

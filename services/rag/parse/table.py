@@ -29,6 +29,14 @@ NAMING = 2
 """Cells at the beginning of a row that may name it: a code and a name, say."""
 KEY_VALUE_KINDS = 3
 """Kinds of value (see _kind) from which the second of two columns is no column of one kind."""
+MOST_ALIGNED = 200
+"""Cells of a row in which numbers that were cut are looked for."""
+MOST_COLUMNS = 2_000
+"""Columns of a table that are read."""
+LOOKED_AT = 200
+"""Rows below a header from which it is told."""
+QUESTION_WORDS = 4
+"""Words of a cell above questions, from which it is one of them and no name."""
 MOST_VALUE = 5
 """Characters of a value that all cells of a row may have in common without being its title."""
 MOST_ROWS_NAMED = 10
@@ -149,7 +157,10 @@ def _parts(grid: Iterable[Sequence[str]]) -> Iterator[list[tuple[int, Cells]]]:
 
 def _between_blanks(grid: Iterable[Sequence[str]]) -> Iterator[list[tuple[int, Cells]]]:
     """Yield the rows between blank ones, without empty columns at the end."""
-    numbered = ((number, [cell.strip() for cell in row]) for number, row in enumerate(grid, 1))
+    numbered = (
+        (number, [cell.strip() for cell in row[:MOST_COLUMNS]])
+        for number, row in enumerate(grid, 1)
+    )
     for filled, rows in groupby(numbered, key=lambda row: any(row[1])):
         if filled:
             found = list(rows)
@@ -206,7 +217,7 @@ def _goes_on(table: Table, rows: list[tuple[int, Cells]]) -> bool:
 
 
 def _table(rows: list[tuple[int, Cells]], heading: str) -> Table:
-    cells = [row for _, row in rows]
+    cells = [row for _, row in rows[:LOOKED_AT]]
     if _is_key_value(cells):
         return Table(heading, [], rows, by_key=True)
     count = _header_rows(cells)
@@ -235,7 +246,9 @@ def _is_key_value(rows: list[Cells]) -> bool:
     values = [row[1] if len(row) > 1 else "" for row in rows]
     known = sum(not _LABELS.isdisjoint(one.lower().strip(" :").split()) for one in labels)
     kinds = {_kind(value) for value in values if value}
-    return (known >= 2 or len(kinds) >= KEY_VALUE_KINDS) and not _asks_mostly(labels)
+    mixed = len(kinds) > 1 and bool(_DIGIT.search(values[0])) and not _YEAR.search(values[0])
+    several = known >= 2 or len(kinds) >= KEY_VALUE_KINDS or mixed
+    return several and not _asks_mostly(labels)
 
 
 def _begins_with_data(rows: list[Cells]) -> bool:
@@ -374,6 +387,8 @@ def _named_as_above(cells: Cells, before: Cells) -> Cells:
 
 def _aligned(cells: Cells, names: Cells) -> Cells:
     """Join what was one number ("10,000") before it was cut, while there are cells too many."""
+    if len(cells) > MOST_ALIGNED:
+        return cells
     cells = list(cells)
     at = 1
     while len(cells) > len(names) > 1 and at < len(cells):
@@ -385,7 +400,7 @@ def _aligned(cells: Cells, names: Cells) -> Cells:
 
 
 def _padded(names: Cells, width: int) -> Cells:
-    return [*names, *[""] * (width - len(names))]
+    return [*names[:width], *[""] * (width - len(names))]
 
 
 def _at(cells: Cells, position: int) -> str:
@@ -405,6 +420,9 @@ def _questions(
 ) -> Iterator[Section | Note]:
     """Yield questions with their answers; what else is in their rows belongs to the answer."""
     question, answer = columns
+    above = _at(table.names, question), _at(table.names, answer)
+    if all(above) and len(above[0].split()) >= QUESTION_WORDS:  # a question without its mark
+        yield Section(question=above[0], answer=above[1], heading=heading)
     asked = ""
     said: list[str] = []
     incomplete: list[int] = []
