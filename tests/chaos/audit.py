@@ -12,6 +12,7 @@ from libs.bus.bus import Bus
 from libs.contracts import subjects
 from libs.contracts.events import AnyEvent, MessageFailed, MessageReceived, MessageSent
 from libs.contracts.message import decode
+from tests.chaos.adding import Added
 from tests.chaos.talk import Said
 from tests.fakes.webhook_receiver import Received, Receiver
 from tests.flow.client import Client
@@ -34,10 +35,13 @@ async def pages(client: Client, path: str) -> list[dict[str, Any]]:
 class Audit:
     """Looks at everything once; `violations` says what is wrong."""
 
-    def __init__(self, client: Client, bus: Bus, said: list[Said], granted: int) -> None:
+    def __init__(
+        self, client: Client, bus: Bus, said: list[Said], added: list[Added], granted: int
+    ) -> None:
         self._client = client
         self._bus = bus
         self._said = said
+        self._added = added
         self._granted = granted
         self.violations: list[str] = []
         self.questions: Messages = {}
@@ -52,6 +56,7 @@ class Audit:
         await self._check_ledger()
         await self._check_webhooks(receiver, secrets)
         await self._check_dead_letters()
+        await self._check_sources()
 
     def _wrong(self, what: str) -> None:
         self.violations.append(what)
@@ -121,6 +126,17 @@ class Audit:
         for question in keyed:
             if answered[question] > 1:
                 self._wrong(f"{question!r} was sent under one key, answered {answered[question]} x")
+
+    async def _check_sources(self) -> None:
+        """What was added is ready, with as many chunks as it has rows."""
+        for one in self._added:
+            path = f"/v1/agents/{one.agent_id}/sources/{one.source_id}"
+            source = await self._client.get(path)
+            if (source["status"], source["chunks"]) != ("ready", one.rows):
+                self._wrong(
+                    f"{one.source_id} of {one.rows} rows: {source['status']}, "
+                    f"{source['chunks']} chunks, {source['error']}"
+                )
 
     async def _check_ledger(self) -> None:
         """Each answer is debited once at its price; the balance is what is left."""

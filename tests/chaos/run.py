@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import httpx
 
 from libs.bus.bus import Bus, open_bus
+from tests.chaos.adding import Adding
 from tests.chaos.audit import Audit
 from tests.chaos.faults import MODEL, Faults
 from tests.chaos.load import Load
@@ -67,6 +68,7 @@ class Result:
 
     options: Options
     said: list[Said]
+    sources: int
     faults: Breaks
     audit: Audit
     settled: float
@@ -86,7 +88,7 @@ class Result:
             f"slowest end: {max((said.seconds for said in self.said), default=0.0):.1f} s",
             f"first text: p50 {_quantile(waits, 0.5):.2f} s, p99 {_quantile(waits, 0.99):.2f} s",
             f"stored: {_counted(stored)}; settled after {self.settled:.0f} s",
-            f"webhooks: {self.audit.delivered} requests",
+            f"webhooks: {self.audit.delivered} requests; sources: {self.sources} added meanwhile",
             f"violations: {len(self.audit.violations)}",
             *(f"  {violation}" for violation in self.audit.violations[:50]),
         ]
@@ -144,18 +146,20 @@ async def outcome(around: World, breaks: Breaks, breaking: Coroutine[Any, Any, N
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=2), limits=limits) as http:
         load = Load(http, stack.urls, around.key, around.agents, options.seed)
+        adding = Adding(http, stack.urls, around.key, around.agents, options.seed)
         running_breaks = asyncio.create_task(breaking)
-        await load.run(running_breaks, options.rate)
-        await running_breaks
+        await asyncio.gather(
+            load.run(running_breaks, options.rate), adding.run(running_breaks), running_breaks
+        )
     await stack.ready()
     async with httpx.AsyncClient(base_url=stack.url, timeout=60) as calm:
         began = time.monotonic()
         while True:
-            audit = Audit(Client(calm, around.key), around.bus, load.said, CREDITS)
+            audit = Audit(Client(calm, around.key), around.bus, load.said, adding.added, CREDITS)
             await audit.run(around.agents, around.receiver, around.secrets)
             settled = time.monotonic() - began
             if not audit.violations or settled > SETTLE:
-                return Result(options, load.said, breaks, audit, settled)
+                return Result(options, load.said, len(adding.added), breaks, audit, settled)
             await asyncio.sleep(2)
 
 
