@@ -119,8 +119,11 @@ def refresh_target(content: str) -> str | None:
 
 
 def _links(tree: HtmlElement, base: str) -> Iterator[str]:
-    for link in tree.xpath("//a[@href] | //area[@href]"):
-        if "nofollow" not in (link.get("rel") or "").lower().split():
+    for link in tree.iter("a", "area"):
+        if (
+            link.get("href") is not None
+            and "nofollow" not in (link.get("rel") or "").lower().split()
+        ):
             url = normalised(link.get("href"), base)
             if url is not None:
                 yield url

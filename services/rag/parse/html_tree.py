@@ -33,7 +33,8 @@ _CONSENTING = re.compile(
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
-OPENERS = "//summary | //button | //*[@aria-expanded] | //*[@aria-controls] | //*[@role='tab']"
+LISTS = ("ul", "ol", "div", "p", "header")
+"""What a menu may be made of."""
 
 
 def tree_of(html: str) -> HtmlElement | None:
@@ -57,7 +58,8 @@ def without_asides(tree: HtmlElement, *, menus: bool = True) -> None:
     _drop(tree.iter(*ASIDE))
     _drop(one for one in tree.xpath("//*[@role]") if one.get("role") in ASIDE_ROLES)
     if menus:
-        _drop(one for one in tree.xpath("//ul | //ol | //div | //p | //header") if _is_menu(one))
+        # By iteration: the union of several paths takes the square of what they find.
+        _drop(one for one in list(tree.iter(*LISTS)) if _is_menu(one))
     _drop(one for one in tree.xpath("//*[@id or @class]") if _is_banner(one))
 
 
@@ -97,11 +99,19 @@ def _says_what_it_opens(opener: HtmlElement) -> bool:
 
 
 def _folded(tree: HtmlElement) -> Iterator[HtmlElement]:
-    for opener in tree.xpath(OPENERS):
+    for opener in tree.iter():
+        if not _is_opener(opener):
+            continue
         panel = opened_by(opener)
         if panel is not None:
             yield panel
     yield from tree.xpath("//*[@role='tabpanel']")
+
+
+def _is_opener(element: HtmlElement) -> bool:
+    if element.tag in {"summary", "button"} or element.get("role") == "tab":
+        return True
+    return element.get("aria-expanded") is not None or element.get("aria-controls") is not None
 
 
 def _names(element: HtmlElement) -> str:
