@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from libs.language.asking import asked_for, given, stems, without_kinds
@@ -29,6 +30,8 @@ LONGER = 0.0002
 MOST_LONGER = 0.02
 FACT = 0.2
 """What a line is worth that gives the kind of thing asked for, and has all that it is asked of."""
+STEMS_REMEMBERED = 8_192
+"""Lines and stored questions whose stems are kept."""
 MOST_FACT = 160
 """Characters of a line that may be such a fact."""
 MOST_FACTS = 200
@@ -93,6 +96,12 @@ def _in_order(found: list[Ranked]) -> list[Ranked]:
     return [*first, *found[len(exact) :]]
 
 
+@lru_cache(STEMS_REMEMBERED)
+def _stems(text: str) -> frozenset[str]:
+    """Return the stems of a line or a stored question: the same ones are found again and again."""
+    return stems(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a question asks for (prices, times, places), and of what."""
@@ -111,18 +120,18 @@ class Asked:
         """Tell whether a line of a passage is the fact that is asked for."""
         if hit.chunk.answer or not (self.kinds or self.words):
             return False
-        above = stems(f"{hit.chunk.title} {hit.chunk.heading}") if self.words else frozenset()
+        above = _stems(f"{hit.chunk.title} {hit.chunk.heading}") if self.words else frozenset()
         return any(self._is_fact(line, above) for line in _lines(hit.chunk.text))
 
     def _is_fact(self, line: str, above: frozenset[str]) -> bool:
         label = _LABEL.match(line)
-        if label and self.words and self.words <= stems(label[1]) | above:
+        if label and self.words and self.words <= _stems(label[1]) | above:
             return not self.words <= above
-        return bool(given(line, self.kinds)) and self.words <= stems(line) | above
+        return bool(given(line, self.kinds)) and self.words <= _stems(line) | above
 
     def is_wider(self, hit: Hit) -> bool:
         """Tell whether a stored question asks for something narrower: this, and more words."""
-        stored = stems(hit.chunk.question) if hit.chunk.question else frozenset()
+        stored = _stems(hit.chunk.question) if hit.chunk.question else frozenset()
         return bool(self.all) and self.all < stored
 
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from libs.contracts.chat import Ground, Grounded, Passage
 from libs.language.greeting import without_greeting
+from libs.language.scripts import by_script, normal
 from libs.runtime.aside import aside
 from services.rag.budget import in_budget
 from services.rag.confidence import Calibration
@@ -15,6 +16,8 @@ from services.rag.rank import Ranked, distinct, ranked
 from services.rag.suggest import suggest
 from services.rag.words import words_of_question
 
+LATIN_WORDS = 4
+"""Words in Latin letters of a question in two scripts, from which its vector says something."""
 SURE = 0.5
 """Below this confidence a short question is tried again in its context."""
 
@@ -75,7 +78,7 @@ class Retriever:
         """Search for a question; `stored` is it as it was asked, and may be stored."""
         asked = await aside(len(question), without_greeting, question)
         vector = await self._embedder.embed_question(asked or question)
-        known = self._embedder.knows(asked)
+        known = self._embedder.knows(asked) or _has_question_in_latin(asked)
         words = await aside(len(asked), partial(words_of_question, known=known), asked, stored)
         hits = await self._index.search(agent_id, vector, words.searched, self._limits.candidates)
         return await aside(len(asked), ranked, hits, asked or question, words)
@@ -90,6 +93,12 @@ class Retriever:
             for hit, relevance in scored
             if relevance >= self._limits.min_relevance
         )
+
+
+def _has_question_in_latin(text: str) -> bool:
+    """Tell whether a question in two scripts has enough in the one that models know best."""
+    latin, _ = by_script(normal(text))
+    return len(latin.split()) >= LATIN_WORDS
 
 
 def _passage(hit: Hit, relevance: float) -> Passage:

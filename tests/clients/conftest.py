@@ -14,6 +14,7 @@ from libs.runtime.ids import new_id
 from tests.fakes.openai_server import FakeOpenAI, Script
 from tests.flow.client import Client
 from tests.stack import Stack, running
+from tests.waiting import eventually
 
 HERE = Path(__file__).parent
 HEARTBEAT = 0.2
@@ -68,7 +69,12 @@ class Talker:
         return sum(seen.body["model"] == self.model for seen in self.fake.chats)
 
     async def spent(self) -> int:
-        """What was billed so far, in credits."""
+        """What was billed, in credits, once nothing is on hold any more."""
+
+        async def is_settled() -> bool:
+            return not (await self.client.get("/v1/credits"))["held"]
+
+        await eventually(is_settled)
         entries = await self.client.get("/v1/credits/ledger")
         return -sum(int(one["credits"]) for one in entries["items"] if one["type"] == "debit")
 
