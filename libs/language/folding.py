@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from libs.language.greeting import without_greeting
 
-REMEMBERED = 4_096
-"""Stored questions whose fold is remembered: the same ones are compared again and again."""
+CHARACTERS = 4_096
+"""Characters whose fold is remembered."""
 _APOSTROPHES = "'`\u2018\u2019\u02bc\u00b4\u2032"
 _KEPT = "#%&@*"
 """Punctuation that is part of a word: C#, 50%, R&B."""
@@ -18,13 +18,12 @@ def folded(text: str) -> str:
     return " ".join("".join(map(_folded, plain)).split())
 
 
-@lru_cache(REMEMBERED)
 def asked(question: str) -> str:
     """Return a question as folded, without the greeting in front; a bare greeting is one."""
     return folded(without_greeting(question)) or folded(question)
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CHARACTERS)
 def _folded(character: str) -> str:
     if character.isspace():
         return " "

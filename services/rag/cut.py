@@ -16,7 +16,7 @@ Splitter = TextSplitter | MarkdownSplitter
 
 MOST_REPEATED = 0.5
 """Share of a piece that what it repeats may take; more would leave no room for what is new."""
-_RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*")
+_RULE = re.compile(r"[\s:|]*-[\s:|-]*")
 _NAMED = re.compile(r"[^:\n]{1,80}: ")
 
 

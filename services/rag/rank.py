@@ -30,8 +30,8 @@ LONGER = 0.0002
 MOST_LONGER = 0.02
 FACT = 0.2
 """What a line is worth that gives the kind of thing asked for, and has all that it is asked of."""
-STEMS_REMEMBERED = 8_192
-"""Lines and stored questions whose stems are kept."""
+STEMS_REMEMBERED = 2_048
+"""Lines and stored questions whose stems are kept: of 2,000 characters each at most."""
 MOST_FACT = 160
 """Characters of a line that may be such a fact."""
 MOST_FACTS = 200

@@ -113,7 +113,11 @@ class Conversations:
         await self._messages.create_index("agent_id")
 
     async def ask(self, question: Message, opened: Conversation | None) -> None:
-        """Store a question and, when it is the first, its conversation."""
+        """Store a question and, when it is the first, its conversation.
+
+        One of the two may be missing when the edge was killed meanwhile; the hold on its credits is
+        there by then, and billing's sweep gives the message an end.
+        """
         if opened is None:
             await self._adding.add(question)
         else:

@@ -7,15 +7,12 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from services.rag.parse.questions import asks
+from services.rag.parse.section import HEADING_SEPARATOR
 from services.rag.vector import Vector
 
 # Any fixed namespace does; changing it would orphan every chunk that is indexed already.
 _POINTS = UUID("6f1d6c1e-8d0b-4c3c-9a35-0f3b1c5a7e21")
-
-
-HEADING_SEPARATOR = " > "
-"""Between the headings of a path, see services.rag.parse.section."""
-QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +41,7 @@ class Chunk:
     def asks(self) -> str:
         """The question that it answers: a stored one, or one that is the heading above it."""
         heading = self.heading.rpartition(HEADING_SEPARATOR)[2]
-        return self.question or (heading if heading.rstrip().endswith(QUESTION_MARKS) else "")
+        return self.question or (heading if asks(heading) else "")
 
     @property
     def hidden_payload(self) -> dict[str, Any]:

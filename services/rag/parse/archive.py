@@ -5,6 +5,7 @@ import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO
+from xml.parsers.expat import ExpatError
 from zipfile import ZIP_STORED, BadZipFile, LargeZipFile, ZipFile
 
 from services.rag.parse.section import Unreadable
@@ -12,7 +13,20 @@ from services.rag.parse.section import Unreadable
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
 DAMAGED = (BadZipFile, LargeZipFile, NotImplementedError, RuntimeError, OSError, zlib.error)
-"""What unpacking raises; RuntimeError for an encrypted member."""
+"""What unpacking raises: RuntimeError for an encrypted member, NotImplementedError for one that is
+packed in a way that Python does not know."""
+BROKEN = (
+    BadZipFile,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    SyntaxError,
+    ExpatError,
+    zlib.error,
+)
+"""What readers of Office files let through, XML errors (SyntaxError, ExpatError) among them."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _USUAL = {
     name.lower(): name

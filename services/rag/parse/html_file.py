@@ -75,7 +75,7 @@ def _read(tree: HtmlElement, url: str) -> list[Section]:
     found = [one for one in sections_of_tree(tree, url) if not _is_notice(one)]
     ends = [section for footer in footers for section in sections_of_tree(footer, url)]
     found += [_as_footer(one) for one in ends if _is_contact(one)]
-    shown = "\n".join(f"{one.heading}\n{one.text}\n{one.question}\n{one.answer}" for one in found)
+    shown = "".join("".join(map(_bare, _parts(one))) for one in found)
     found += [one for one in data if not _is_said(one, shown)]
     if sum(len(one.text) + len(one.answer) for one in found) < NEXT_TO_NOTHING:
         _check(found, f"{tree.text_content()}\n{notices}", has_script=has_script)
@@ -96,10 +96,7 @@ def _taken_out(element: HtmlElement) -> HtmlElement:
 
 
 def _as_footer(section: Section) -> Section:
-    text = "\n".join(
-        filter(None, (section.heading, section.question, section.answer, section.text))
-    )
-    return Section(text=text, heading=FOOTER)
+    return Section(text="\n".join(filter(None, _parts(section))), heading=FOOTER)
 
 
 def _is_contact(section: Section) -> bool:
@@ -116,10 +113,17 @@ def _is_notice(section: Section) -> bool:
 
 
 def _is_said(section: Section, shown: str) -> bool:
-    """Tell whether all that the data for machines says is on the page as well."""
+    """Tell whether all that the data for machines says is on the page as well, spaces aside."""
     said = section.answer or section.text
-    lines = [line.partition(": ")[2] or line for line in said.splitlines()]
-    return all("".join(line.split()) in "".join(shown.split()) for line in lines)
+    return all(_bare(line.partition(": ")[2] or line) in shown for line in said.splitlines())
+
+
+def _parts(section: Section) -> tuple[str, ...]:
+    return section.heading, section.question, section.answer, section.text
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
 
 
 def _check(found: list[Section], everything: str, *, has_script: bool) -> None:

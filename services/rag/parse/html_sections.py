@@ -13,7 +13,7 @@ from lxml.html import HtmlElement  # type: ignore[import-untyped]  # it has no s
 from services.rag.parse.html_table import grid_of, is_headed, is_layout
 from services.rag.parse.html_tree import opened_by
 from services.rag.parse.questions import asks, question_columns
-from services.rag.parse.section import Section, heading_of
+from services.rag.parse.section import LINKED, Section, heading_of
 from services.rag.parse.table import questions_of, table_of
 
 BLOCKS = frozenset(
@@ -31,8 +31,6 @@ SKIPPED = frozenset(
     }
 )
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
-LINKED = ("http://", "https://", "mailto:", "tel:")
-"""What a link that is kept leads to."""
 MOST_TARGET = 300
 """Characters of the address of a link that is kept."""
 BACK = frozenset({"↑", "↩", "↩︎", "^"})
@@ -187,7 +185,7 @@ class _Writer:
     def _unfold(self, opener: HtmlElement, panel: HtmlElement) -> None:
         title = tidy(_inline(opener, self._base)).replace("\n", " ")
         self._used.add(opener)
-        answer = text_of_others(panel, opener, self._base)
+        answer = _text_of_others(panel, opener, self._base)
         self._used.add(panel)
         if not title or not answer:
             self._block(title or answer)
@@ -213,9 +211,7 @@ class _Writer:
         return True
 
     def _list(self, element: HtmlElement) -> None:
-        lines = list(_items(element, self._base, ""))
-        if lines is not None:
-            self._block("\n".join(lines))
+        self._block("\n".join(_items(element, self._base, "")))
 
     def _definitions(self, element: HtmlElement) -> None:
         asked = ""
@@ -265,7 +261,7 @@ def tidy(text: str) -> str:
     return _LINES.sub("\n", _SPACES.sub(" ", _INVISIBLE.sub("", text))).strip()
 
 
-def text_of_others(panel: HtmlElement, opener: HtmlElement, base: str) -> str:
+def _text_of_others(panel: HtmlElement, opener: HtmlElement, base: str) -> str:
     """Return the text of a panel without that of what opens it, which may stand in it."""
     if opener not in panel.iterdescendants():
         return text_of(panel, base)
@@ -296,10 +292,11 @@ def _items(element: HtmlElement, base: str, indent: str) -> Iterator[str]:
             continue
         if item.tag != "li":
             continue
-        mark = item.get("data-mark") or (f"{number}." if element.tag == "ol" else "-")
-        inner = [one for one in item if one.tag in {"ul", "ol"}]
+        mark = f"{number}." if element.tag == "ol" else "-"
+        # A list within an item has lines of its own, unless the item goes on behind it.
+        inner = [one for one in item.iterchildren("ul", "ol") if not (one.tail or "").strip()]
         for one in inner:
-            one.getparent().remove(one) if not (one.tail or "").strip() else None
+            item.remove(one)
         text = tidy(text_of(item, base)).replace("\n", " ")
         if text:
             yield f"{indent}{mark} {text}"
@@ -336,8 +333,6 @@ def _inline_of(element: HtmlElement, base: str) -> str:
     match element.tag:
         case "br":
             return "\n"
-        case "img":
-            return ""
         case "input":
             return _box(element)
         case "a":

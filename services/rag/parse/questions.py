@@ -18,7 +18,7 @@ ANSWER_NAMES = frozenset(
         *("جواب", "الجواب", "תשובה"),
     }
 )
-QUESTION_MARKS = ("?", "\uff1f", "؟")
+QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
 """What a question ends with, in most scripts."""
 SHARE_OF_QUESTIONS = 0.6
 """Of a column's cells, from which it is one of questions without being named so."""

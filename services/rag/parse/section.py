@@ -73,6 +73,8 @@ class Unreadable(Exception):
         self.notes = few(notes)
 
 
+LINKED = ("http://", "https://", "mailto:", "tel:")
+"""What a link leads to whose address is kept beside its text."""
 HEADING_SEPARATOR = " > "
 MOST_HEADING = 300
 """Characters: every chunk below a heading has it, so a long one would be there a thousand times."""

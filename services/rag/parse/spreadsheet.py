@@ -4,11 +4,9 @@ openpyxl reads the cells as they come, so that a sheet may be of any size and ma
 it keeps back then (hidden rows and columns, merged cells, links) is read from the sheet's XML.
 """
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
-from zipfile import BadZipFile
 
 import openpyxl
 from lxml import etree  # type: ignore[import-untyped]  # it has no stubs
@@ -17,30 +15,15 @@ from openpyxl.utils import get_column_letter, range_boundaries
 from openpyxl.workbook import Workbook
 
 from libs.contracts.sources import Note
+from services.rag.parse.archive import BROKEN
 from services.rag.parse.cell_format import shown
-from services.rag.parse.section import Section, Unreadable, note
-from services.rag.parse.table import sections_of_grid
+from services.rag.parse.section import LINKED, Section, Unreadable, note
+from services.rag.parse.table import MOST_COLUMNS, sections_of_grid
 
-DAMAGED = (
-    BadZipFile,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    SyntaxError,
-    zlib.error,
-)
-"""What openpyxl and lxml let through, XML errors (SyntaxError) among them."""
-MOST_COLUMNS = 2_000
-"""Columns of a sheet that are read."""
 MOST_MERGED = 10_000
 """Cells that a merged one is repeated in; one larger is an ornament."""
 WIDEST_MERGED = 50
 """Columns of a merged cell that is repeated."""
-
-LINKED = ("http://", "https://", "mailto:", "tel:")
-"""What a link that is kept leads to."""
 
 _Place = tuple[int, int]
 """Row and column, from 1."""
@@ -70,7 +53,7 @@ def read_xlsx(file: BinaryIO) -> Iterator[Section | Note]:
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         yield from _sheets(book)
-    except DAMAGED as error:
+    except BROKEN as error:
         raise Unreadable(
             "The spreadsheet is damaged: open it in Excel or LibreOffice, save it anew, and "
             "upload that."

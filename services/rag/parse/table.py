@@ -12,14 +12,20 @@ from itertools import groupby, pairwise
 
 from libs.contracts.sources import Note
 from services.rag.parse.questions import (
-    asks,
     is_answer_name,
     is_question_name,
     question_columns,
 )
 from services.rag.parse.section import Section, heading_of, note
-
-Cells = list[str]
+from services.rag.parse.table_header import (
+    Cells,
+    cell_at,
+    header_rows,
+    is_key_value,
+    joined_names,
+    kind_of,
+    names_columns,
+)
 
 MOST_TITLE = 200
 """Characters of a line above a table that is its title; a longer one is a text."""
@@ -27,8 +33,6 @@ MOST_NAMING = 80
 """Characters of a cell that names its row."""
 NAMING = 2
 """Cells at the beginning of a row that may name it: a code and a name, say."""
-KEY_VALUE_KINDS = 3
-"""Kinds of value (see _kind) from which the second of two columns is no column of one kind."""
 MOST_ALIGNED = 200
 """Cells of a row in which numbers that were cut are looked for."""
 MOST_COLUMNS = 2_000
@@ -41,19 +45,7 @@ MOST_VALUE = 5
 """Characters of a value that all cells of a row may have in common without being its title."""
 MOST_ROWS_NAMED = 10
 """Rows that a note names by their numbers."""
-_DIGIT = re.compile(r"\d")
-_YEAR = re.compile(r"(?:19|20)\d\d")
-_NUMBER = re.compile(r"[^\w\s]{0,3}\s?\d[\d.,'\s]*+\s?(?:%|[^\W\d_]{1,4})?")
-_ADDRESS = re.compile(r"\S+@\S+\.\S+|(?:https?://|www\.)\S+")
-_PHONE = re.compile(r"\+?[\d(][\d\s()./-]{6,30}\d")
 _CUT_NUMBER = re.compile(r"\d{3}(?!\d)")
-_LABELS = frozenset(
-    {
-        *("address", "company", "contact", "e-mail", "email", "facebook", "fax", "hours", "web"),
-        *("location", "mobile", "name", "owner", "phone", "tel", "telephone", "viber", "website"),
-    }
-)
-"""Names of what a business says of itself, for tables with the names in their first column."""
 
 
 @dataclass
@@ -102,9 +94,9 @@ def table_of(rows: Sequence[Sequence[str]], *, headed: bool) -> Table | None:
         return None
     heading = heading_of(lines)
     names_of_questions = any(map(is_question_name, cells[0])) and any(map(is_answer_name, cells[0]))
-    if headed or names_of_questions or _names_columns(cells[0], cells[1:]):
+    if headed or names_of_questions or names_columns(cells[0], cells[1:]):
         return _table(body, heading)
-    return Table(heading, [], body, by_key=_is_key_value(cells))
+    return Table(heading, [], body, by_key=is_key_value(cells))
 
 
 def sections_of_grid(
@@ -174,14 +166,14 @@ def _side_by_side(rows: list[tuple[int, Cells]]) -> list[list[Cells]]:
     Only where each has names of its own: a form has empty columns as well.
     """
     width = max(len(cells) for _, cells in rows)
-    empty = [at for at in range(width) if not any(_at(cells, at) for _, cells in rows)]
+    empty = [at for at in range(width) if not any(cell_at(cells, at) for _, cells in rows)]
     borders = [-1, *empty, width]
     spans = [(a + 1, b) for a, b in pairwise(borders) if b - a > 2]
     if len(spans) < 2:
         return []
     found = [[cells[first:last] for _, cells in rows] for first, last in spans]
     filled = [[cells for cells in table if any(cells)] for table in found]
-    headed = all(len(table) > 1 and _names_columns(table[0], table[1:]) for table in filled)
+    headed = all(len(table) > 1 and names_columns(table[0], table[1:]) for table in filled)
     return found if headed else []
 
 
@@ -213,107 +205,20 @@ def _goes_on(table: Table, rows: list[tuple[int, Cells]]) -> bool:
     first = rows[0][1]
     if len(first) > max(len(table.names), *(len(cells) for _, cells in table.rows[-1:]), 0):
         return False
-    return len(rows) == 1 or not _names_columns(first, [cells for _, cells in rows[1:]])
+    return len(rows) == 1 or not names_columns(first, [cells for _, cells in rows[1:]])
 
 
 def _table(rows: list[tuple[int, Cells]], heading: str) -> Table:
     cells = [row for _, row in rows[:LOOKED_AT]]
-    if _is_key_value(cells):
+    if is_key_value(cells):
         return Table(heading, [], rows, by_key=True)
-    count = _header_rows(cells)
+    count = header_rows(cells)
     names: Cells = []
     if count == 1:
         names = cells[0]
     elif count > 1:
-        names = _joined_names(cells[0], cells[1])
+        names = joined_names(cells[0], cells[1])
     return Table(heading, names, rows[count:])
-
-
-def _header_rows(rows: list[Cells]) -> int:
-    """Return how many rows name the columns: none, one or two."""
-    if len(rows) < 2 or _begins_with_data(rows):
-        return 0
-    return 2 if _has_two_header_rows(rows) else 1
-
-
-def _is_key_value(rows: list[Cells]) -> bool:
-    """Tell whether the names stand in the first column: labels, with values of many kinds."""
-    if any(len(row) > 2 for row in rows) or len(rows) < 3:
-        return False
-    labels = [row[0] for row in rows]
-    if len(set(labels)) < len(labels) or any(_DIGIT.search(one) for one in labels):
-        return False
-    values = [row[1] if len(row) > 1 else "" for row in rows]
-    known = sum(not _LABELS.isdisjoint(one.lower().strip(" :").split()) for one in labels)
-    kinds = {_kind(value) for value in values if value}
-    mixed = len(kinds) > 1 and bool(_DIGIT.search(values[0])) and not _YEAR.search(values[0])
-    several = known >= 2 or len(kinds) >= KEY_VALUE_KINDS or mixed
-    return several and not _asks_mostly(labels)
-
-
-def _begins_with_data(rows: list[Cells]) -> bool:
-    """Tell whether the first row is like those below it, so that none names the columns."""
-    first = rows[0]
-    if any(asks(cell) for cell in first):
-        return True
-    return any(
-        _kind(cell) != "text"
-        and not _YEAR.fullmatch(cell)
-        and _column_is(rows[1:], at, _kind(cell))
-        for at, cell in enumerate(first)
-        if cell
-    )
-
-
-def _column_is(rows: list[Cells], at: int, kind: str) -> bool:
-    cells = [row[at] for row in rows if at < len(row) and row[at]]
-    return bool(cells) and sum(_kind(cell) == kind for cell in cells) * 2 > len(cells)
-
-
-def _has_two_header_rows(rows: list[Cells]) -> bool:
-    """Tell whether the second row divides the names of the first, as merged cells have it."""
-    if len(rows) < 3:
-        return False
-    first, second = rows[0], rows[1]
-    divided = any(
-        above in {"", before} and below
-        for before, above, below in zip(first, first[1:], second[1:], strict=False)
-    )
-    starts_as_names = not second[0] or second[0] == first[0]
-    return divided and starts_as_names and _names_columns(second[1:], [row[1:] for row in rows[2:]])
-
-
-def _names_columns(cells: Cells, below: list[Cells]) -> bool:
-    """Tell whether cells are names: words, with figures below one of them at least."""
-    if any(_kind(cell) != "text" for cell in cells if cell and not _YEAR.fullmatch(cell)):
-        return False
-    return any(
-        any(_DIGIT.search(row[at]) for row in below if at < len(row)) for at in range(len(cells))
-    ) and not any(_DIGIT.search(cell) for cell in cells if not _YEAR.fullmatch(cell))
-
-
-def _joined_names(first: Cells, second: Cells) -> Cells:
-    names: Cells = []
-    above = ""
-    for at in range(max(len(first), len(second))):
-        above = _at(first, at) or above
-        below = _at(second, at)
-        names.append(above if below in {"", above} else f"{above} {below}".strip())
-    return names
-
-
-def _kind(cell: str) -> str:
-    """Name the kind of a value: a number, a phone number, an address of the net, or a text."""
-    if _NUMBER.fullmatch(cell):
-        return "number"
-    if _PHONE.fullmatch(cell):
-        return "phone"
-    return "address" if _ADDRESS.fullmatch(cell) else "text"
-
-
-def _asks_mostly(cells: Iterable[str]) -> bool:
-    found = [asks(cell) for cell in cells]
-    return sum(found) * 2 > len(found)
 
 
 def _sections_of(table: Table, heading: str, place: str) -> Iterator[Section | Note]:
@@ -352,7 +257,7 @@ def _is_part(rows: list[Cells], at: int) -> bool:
     return (
         bool(lone and rows[at][0])
         and len(lone) <= MOST_TITLE
-        and (not repeated or (len(lone) > MOST_VALUE and _kind(lone) == "text"))
+        and (not repeated or (len(lone) > MOST_VALUE and kind_of(lone) == "text"))
         and len(below) == 2
         and not any(map(_lone, below))
     )
@@ -380,7 +285,7 @@ def _named_cells(names: Cells, cells: Cells) -> list[str]:
 
 def _named_as_above(cells: Cells, before: Cells) -> Cells:
     """Return a row whose first cell is empty with that of the row above: it stands for both."""
-    if len(cells) > 2 and before and not cells[0] and cells[1] and _kind(cells[1]) == "text":
+    if len(cells) > 2 and before and not cells[0] and cells[1] and kind_of(cells[1]) == "text":
         return [before[0], *cells[1:]]
     return cells
 
@@ -403,10 +308,6 @@ def _padded(names: Cells, width: int) -> Cells:
     return [*names[:width], *[""] * (width - len(names))]
 
 
-def _at(cells: Cells, position: int) -> str:
-    return cells[position] if position < len(cells) else ""
-
-
 def questions_of(table: Table, heading: str) -> Iterator[Section]:
     """Yield the questions of a table of them, with their answers."""
     columns = question_columns(table.names, [cells for _, cells in table.rows])
@@ -420,7 +321,7 @@ def _questions(
 ) -> Iterator[Section | Note]:
     """Yield questions with their answers; what else is in their rows belongs to the answer."""
     question, answer = columns
-    above = _at(table.names, question), _at(table.names, answer)
+    above = cell_at(table.names, question), cell_at(table.names, answer)
     if all(above) and len(above[0].split()) >= QUESTION_WORDS:  # a question without its mark
         yield Section(question=above[0], answer=above[1], heading=heading)
     asked = ""
@@ -429,14 +330,14 @@ def _questions(
     for number, row in table.rows:
         cells = _aligned(row, table.names)
         more = _said(cells, table.names, question, answer)
-        if _at(cells, question):
+        if cell_at(cells, question):
             yield from _answered(asked, said, heading)
-            asked, said = _at(cells, question), []
+            asked, said = cell_at(cells, question), []
             if not more:
                 incomplete.append(number)
         elif not asked:
             incomplete.append(number)
-        elif not _at(cells, answer):  # of no answer: of another table, or a remark
+        elif not cell_at(cells, answer):  # of no answer: of another table, or a remark
             yield Section(text=", ".join(filter(None, cells)), heading=heading)
             continue
         said += more
@@ -446,7 +347,7 @@ def _questions(
 
 
 def _said(cells: Cells, names: Cells, question: int, answer: int) -> list[str]:
-    lines = [_at(cells, answer)]
+    lines = [cell_at(cells, answer)]
     lines += [
         f"{name}: {cell}" if name else cell
         for at, (name, cell) in enumerate(zip(_padded(names, len(cells)), cells, strict=False))

@@ -1,32 +1,17 @@
 """Word documents: mammoth makes HTML of them, what it leaves out is put in before."""
 
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
-from xml.parsers.expat import ExpatError
-from zipfile import BadZipFile
 
 import mammoth  # type: ignore[import-untyped]  # it has no stubs
-from lxml.etree import XMLSyntaxError  # type: ignore[import-untyped]  # it has no stubs
 
 from libs.contracts.sources import Note
+from services.rag.parse.archive import BROKEN
 from services.rag.parse.html_sections import sections_of_tree
 from services.rag.parse.html_tree import tree_of
 from services.rag.parse.section import Section, Unreadable, note
 from services.rag.parse.word_parts import Parts, prepared
 
-DAMAGED = (
-    BadZipFile,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    ExpatError,
-    XMLSyntaxError,
-    zlib.error,
-)
-"""What mammoth and lxml let through."""
 STYLES = "p[style-name='Title'] => h1:fresh"
 FEW_CHARACTERS = 200
 """Characters of text for each picture, below which the pictures may be what matters."""
@@ -41,7 +26,7 @@ def read_docx(file: BinaryIO) -> Iterator[Section | Note]:
             style_map=STYLES,
             convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
         ).value
-    except DAMAGED as error:
+    except BROKEN as error:
         raise Unreadable(
             "The Word document is damaged: open it in Word or LibreOffice, save it anew, and "
             "upload that."
