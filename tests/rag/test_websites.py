@@ -321,6 +321,38 @@ async def test_a_server_that_says_to_come_later(
     assert all(0.9 < later - earlier < 30 for earlier, later in pairwise(asked))
 
 
+BUSY = Answer(status=503)
+REFRESH = Answer(b'<meta http-equiv="refresh" content="0; url=/way">')
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"/old": [redirect("/new")] * 2, "/new": [BUSY, page("New", "Welcome.")]},
+        {
+            "/old": [redirect("/way")] * 2,
+            "/way": [redirect("/new")] * 2,
+            "/new": [BUSY, page("New", "Welcome.")],
+        },
+        {"/old": [REFRESH] * 2, "/way": [BUSY, page("New", "Welcome.")]},
+        {"/robots.txt": [BUSY, BUSY, text("")], "/old": [page("New", "Welcome.")]},
+    ],
+    ids=["behind a redirect", "behind two", "behind a refresh", "robots.txt"],
+)
+async def test_what_was_busy_once_is_read(
+    rag: Rag, site: Website, answers: dict[str, list[Answer]]
+) -> None:
+    """The second try goes the way of the first."""
+    site.pages["/"] = page("Home", "Hello.", "/old")
+    site.other = lambda target: (
+        answers[target].pop(0) if answers.get(target) else Answer(status=404)
+    )
+    found = await ready(rag, source(site.url(), max_pages=9))
+    assert found.pages is not None
+    assert (found.pages.fetched, found.pages.skipped) == (2, 0)
+    assert (await rag.ask("a1", "Welcome")).passages
+
+
 @pytest.mark.parametrize("whole_agent", [False, True])
 async def test_a_deletion_stops_the_crawl(
     rag: Rag, site: Website, database: Database, whole_agent: bool

@@ -72,13 +72,15 @@ class Robots:
         self._fetcher = fetcher
         self._limits = limits
         self._known: dict[str, Rules | Skipped] = {}
+        self._tries: Counter[str] = Counter()
         self._turn = asyncio.Lock()
 
     async def rules(self, url: str) -> Rules:
-        """Return the rules for an address. Raises Skipped."""
+        """Return the rules for an address. Raises Skipped, Unreachable when a later try may do."""
         address = urljoin(url, "/robots.txt")
         async with self._turn:
             if address not in self._known:
+                self._tries[address] += 1
                 self._known[address] = await self._fetch(address)
         found = self._known[address]
         if isinstance(found, Skipped):
@@ -102,6 +104,8 @@ class Robots:
             agent = self._limits.agent
             rules = await aside(len(found.body), rules_of, found.status, found.body, agent)
         except Skipped as skipped:
+            if _asks_for_less(skipped) and self._tries[address] < MOST_TRIES:
+                raise
             return skipped
         except Exception:  # whatever stands in it
             log.exception("crawl.robots_failed", url=address)
@@ -205,11 +209,12 @@ class Crawl:
         )
 
     async def _visit(self, known: Known) -> None:
+        passed: list[str] = []
         try:
-            visit, text = await self._read_page(known)
+            visit, text = await self._read_page(known, passed)
         except Skipped as skipped:
             if self._may_come_again(known, skipped):
-                self._frontier.again(known)
+                self._frontier.again(known, passed)
                 return
             visit, text = _nothing(known, str(skipped))
         except (Gone, *OUTAGES):
@@ -228,7 +233,7 @@ class Crawl:
 
     def _may_come_again(self, known: Known, skipped: Skipped) -> bool:
         """Tell whether a page is asked for once more, later: its server only wants less."""
-        if not (isinstance(skipped, Unreachable) and skipped.busy) or self._is_late():
+        if not _asks_for_less(skipped) or self._is_late():
             return False
         self._tries[known.url] += 1
         return self._tries[known.url] < MOST_TRIES
@@ -254,13 +259,17 @@ class Crawl:
             self._frontier.include(site_of(visit.final))
         self._frontier.add(visit.links, visit.depth + 1)
 
-    async def _read_page(self, known: Known) -> tuple[Visit, bytes | None]:
-        """Return a visit and the packed text, None when that is kept already. Raises Skipped."""
+    async def _read_page(self, known: Known, passed: list[str]) -> tuple[Visit, bytes | None]:
+        """Return a visit and the packed text, None when that is kept already. Raises Skipped.
+
+        `passed` takes the addresses that the page led to on the way.
+        """
         earlier = await self._earlier(known.url)
 
         async def check(url: str) -> None:
             if url != known.url:
                 self._check_redirect(known, url)
+                passed.append(url)
             await self._robots.check(url)
 
         url = known.url
@@ -371,6 +380,11 @@ class Crawl:
 
 def _shapes_of(visit: Visit) -> set[tuple[str, str]]:
     return {(spelling_of(visit.final), visit.shape)}
+
+
+def _asks_for_less(skipped: Skipped) -> bool:
+    """Tell whether a server answered that it is asked too much now: it may answer later."""
+    return isinstance(skipped, Unreachable) and skipped.busy
 
 
 def _nothing(known: Known, reason: str) -> tuple[Visit, bytes]:

@@ -72,9 +72,9 @@ class Frontier:
         self._visited.add(url)
         return True
 
-    def again(self, known: Known) -> None:
-        """Put an address at the end of the line once more."""
-        self._visited.discard(known.url)
+    def again(self, known: Known, passed: Iterable[str]) -> None:
+        """Put an address at the end of the line once more; it may pass what it passed before."""
+        self._visited.difference_update((known.url, *passed))
         self._waiting.append(known)
 
     def next(self) -> Known | None:
