@@ -1,5 +1,11 @@
 """Pages of PDFs: what runs through them, what goes on from one to the next, what repeats only."""
 
+from pathlib import Path
+
+import pytest
+from fpdf import FPDF
+
+from services.rag.parse.pdf import read_pdf
 from services.rag.parse.pdf_page import is_garbled, mended
 from services.rag.parse.pdf_pages import joined, without_running_lines
 from services.rag.parse.section import Section
@@ -53,3 +59,49 @@ def test_letters_that_are_none() -> None:
     assert is_garbled("5HWXUQV\n6HQG\x03LW")
     assert is_garbled("7KH ZDUUDQWB ODVWV WZR BHDUV IURP WKH UHFHLSW")
     assert not is_garbled("Context Length (#Tokens)\n2K 11K 20K")
+
+
+def outlined(path: Path, lift: float) -> Path:
+    """A page of three headings in the outline, which lead `lift` points above their lines."""
+    document = FPDF(unit="pt", format="a4")
+    document.set_font("helvetica", size=12)
+    document.add_page()
+    document.set_margin(50)
+    for heading, lines in {
+        "": ["Read **all** of this."],
+        "Fees": ["The **late** fee is **500** pesos; it is due when the ship-", "ment has left."],
+        "Hours": ["We are open from **9** to 17."],
+    }.items():
+        if heading:
+            document.set_y(document.get_y() - lift)
+            document.start_section(heading)
+            document.set_y(document.get_y() + lift)
+            document.cell(text=heading, new_x="LMARGIN", new_y="NEXT", h=14)
+        for line in lines:
+            document.cell(text=line, markdown=True, new_x="LMARGIN", new_y="NEXT", h=14)
+    for row in range(4):
+        document.set_xy(50, 300 + row * 14)
+        document.cell(text=f"Size {row}")
+    for row in range(4):
+        document.set_xy(200, 300 + row * 14)
+        document.cell(text=f"{row * 7 + 10} pesos")
+    document.output(str(path))
+    return path
+
+
+@pytest.mark.parametrize("lift", [-3.0, 0.0, 3.0])
+def test_below_headings_of_the_outline_stands_the_text(tmp_path: Path, lift: float) -> None:
+    """Its lines are whole, its broken words and its rows too, wherever the heading's mark is."""
+    found = read_pdf(outlined(tmp_path / "a.pdf", lift), 9)
+    assert [(one.heading, one.text.splitlines()) for one in found if isinstance(one, Section)] == [
+        ("", ["Read all of this."]),
+        ("Fees", ["Fees", "The late fee is 500 pesos; it is due when the shipment has left."]),
+        (
+            "Hours",
+            [
+                "Hours",
+                "We are open from 9 to 17.",
+                *(f"Size {n}  {n * 7 + 10} pesos" for n in range(4)),
+            ],
+        ),
+    ]

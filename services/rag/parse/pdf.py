@@ -9,7 +9,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it has no stubs
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from libs.contracts.sources import Note
-from services.rag.parse.pdf_page import is_garbled, lines_of, text_of
+from services.rag.parse.pdf_page import bands, is_garbled, text_of
 from services.rag.parse.pdf_pages import joined, without_running_lines
 from services.rag.parse.section import Section, Unreadable, heading_of, note
 
@@ -56,9 +56,8 @@ class _Pages:
             page = self._document[index]
             if self._document.formenv:
                 page.flatten()
-                page = self._document[
-                    index
-                ]  # only a page that is loaded anew has its fields as text
+                # Only a page that is loaded anew has its fields as text.
+                page = self._document[index]
             for above, text in self._parts(page, index + 1, headings.get(index, [])):
                 heading = above or heading
                 if text:
@@ -148,20 +147,14 @@ def _below_headings(
     page: pdfium.PdfPage, textpage: Any, headings: list[tuple[float | None, str]]
 ) -> Iterator[tuple[str, str]]:
     """Yield the text of a page above its headings, and below each."""
-    heights = [height for height, _ in headings]
-    known = [height for height in heights if height is not None]
-    if len(known) < len(heights) or known != sorted(known, reverse=True) or page.get_rotation():
+    heights = [height for height, _ in headings if height is not None]
+    falling = len(heights) == len(headings) and heights == sorted(heights, reverse=True)
+    if not heights or not falling or page.get_rotation():
         yield (headings[-1][1] if headings else ""), text_of(textpage)
         return
-    lines = lines_of(textpage) if known else []
-    if not lines:
-        yield "", text_of(textpage)
-        return
-    above = "\n".join(line.text for line in lines if line.middle > known[0])
-    yield "", above
-    for (height, heading), until in zip(headings, [*known[1:], float("-inf")], strict=True):
-        within = [line.text for line in lines if until < line.middle <= (height or 0.0)]
-        yield heading, "\n".join(within)
+    names = ["", *(heading for _, heading in headings)]
+    for heading, band in zip(names, bands(textpage, heights), strict=True):
+        yield heading, text_of(textpage, band) if band.bottom != band.top else ""
 
 
 def _has_picture(page: pdfium.PdfPage) -> bool:

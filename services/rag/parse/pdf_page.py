@@ -8,6 +8,7 @@ were drawn line by line, labels that were all drawn before their values.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]  # it has no stubs
@@ -21,6 +22,8 @@ PROSE = 22
 """Characters of the parts of a line, in the middle, from which they are columns of prose."""
 APART = 0.6
 """Space between two parts of a line, in heights of it, from which they are two."""
+BESIDE = 0.01
+"""Points between a line and the end of a part of its page."""
 _KEPT_HYPHEN = re.compile(r"(?<=[A-Z0-9])\x02(?=[A-Z0-9])")
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[\u2010\u00ad]\s*\n\s*(?=[a-zà-öø-ÿ])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u00ad\ufffe\uffff]")
@@ -53,16 +56,38 @@ class Line:
         return self.top - self.bottom
 
 
-def text_of(textpage: Any) -> str:
-    """Return the text of a page."""
-    drawn = str(textpage.get_text_bounded())
+@dataclass(frozen=True)
+class Band:
+    """What of a page is between two heights, in points from its bottom; None is its end."""
+
+    bottom: float | None = None
+    top: float | None = None
+
+    def has(self, height: float) -> bool:
+        """Tell whether something at a height is within it."""
+        above = self.bottom is None or height > self.bottom
+        return above and (self.top is None or height <= self.top)
+
+
+WHOLE = Band()
+
+
+def bands(textpage: Any, heights: Sequence[float]) -> list[Band]:
+    """Return what is above all of these heights, which fall, and below each; no line is cut."""
     parts = _parts(textpage)
-    rows = list(_rows(parts))
+    edges = [None, *(_beside_lines(parts, height) for height in heights), None]
+    return [Band(bottom, top) for top, bottom in pairwise(edges)]
+
+
+def text_of(textpage: Any, band: Band = WHOLE) -> str:
+    """Return the text of a page, or of a part of it."""
+    drawn = str(textpage.get_text_bounded(bottom=band.bottom, top=band.top))
+    rows = list(_rows([part for part in _parts(textpage) if band.has(part.middle)]))
     if not _has_rows(rows):
-        return mended(_in_order(drawn, textpage))
+        return mended(_in_order(drawn, textpage, band))
     if _are_columns(rows):
         return mended("\n".join(part.text for part in _by_column(rows)))
-    return mended("\n".join("  ".join(part.text for part in row) for row in rows))
+    return mended("\n".join(map(_row_text, rows)))
 
 
 def is_garbled(text: str) -> bool:
@@ -73,14 +98,6 @@ def is_garbled(text: str) -> bool:
     letters = _LATIN.findall(text.lower())
     common = sum(letter in COMMON for letter in letters)
     return "\x03" in text or (bool(letters) and common < GARBLED * len(letters))
-
-
-def lines_of(textpage: Any) -> list[Line]:
-    """Return the lines of a page in the order in which they were drawn."""
-    return [
-        Line(mended(part.text), part.left, part.bottom, part.right, part.top)
-        for part in _parts(textpage)
-    ]
 
 
 def mended(text: str) -> str:
@@ -103,6 +120,15 @@ def _parts(textpage: Any) -> list[Line]:
     return found
 
 
+def _beside_lines(parts: Sequence[Line], height: float) -> float:
+    """Return a height that goes through no line, as near to another as can be."""
+    through = [part for part in parts if part.bottom <= height <= part.top]
+    below = [part.top for part in through if part.middle <= height]
+    if below:
+        return max(below) + BESIDE
+    return min([part.bottom - BESIDE for part in through], default=height)
+
+
 def _rows(parts: Sequence[Line]) -> Iterator[list[Line]]:
     """Yield the parts that stand beside each other, from the top, each row from the left."""
     row: list[Line] = []
@@ -115,6 +141,14 @@ def _rows(parts: Sequence[Line]) -> Iterator[list[Line]]:
         yield sorted(row, key=lambda one: one.left)
 
 
+def _row_text(row: Sequence[Line]) -> str:
+    """Return the parts of a row in one line: two spaces between cells, one between words."""
+    text = row[0].text
+    for before, part in pairwise(row):
+        text += ("  " if _are_apart(before, part) else " ") + part.text
+    return text
+
+
 def _has_rows(rows: Sequence[list[Line]]) -> bool:
     """Tell whether a page is in two parts, side by side, which were not drawn as a table is."""
     divided = [row for row in rows if _is_divided(row)]
@@ -125,7 +159,11 @@ def _has_rows(rows: Sequence[list[Line]]) -> bool:
 
 
 def _is_divided(row: list[Line]) -> bool:
-    return len(row) == 2 and row[1].left - row[0].right > APART * row[0].height
+    return len(row) == 2 and _are_apart(row[0], row[1])
+
+
+def _are_apart(left: Line, right: Line) -> bool:
+    return right.left - left.right > APART * left.height
 
 
 def _are_columns(rows: Sequence[list[Line]]) -> bool:
@@ -148,7 +186,7 @@ def _by_column(rows: Sequence[list[Line]]) -> Iterator[Line]:
     yield from right
 
 
-def _in_order(drawn: str, textpage: Any) -> str:
+def _in_order(drawn: str, textpage: Any, band: Band) -> str:
     """Return a text with the two letters of each lam-alef in their order.
 
     It is one glyph; pdfium writes its two letters from the left, in a line from the right.
@@ -156,7 +194,7 @@ def _in_order(drawn: str, textpage: Any) -> str:
     found = list(_LAM_ALEF.finditer(drawn))
     if not found:
         return drawn
-    glyphs = _lam_alefs(textpage)
+    glyphs = _lam_alefs(textpage, band)
     if len(glyphs) != len(found):
         return drawn
     text = list(drawn)
@@ -167,11 +205,12 @@ def _in_order(drawn: str, textpage: Any) -> str:
     return "".join(text)
 
 
-def _lam_alefs(textpage: Any) -> list[bool]:
+def _lam_alefs(textpage: Any, band: Band) -> list[bool]:
     """Tell of each alef before a lam whether both are one glyph: they have one place."""
     count = textpage.count_chars()
     letters = "".join(chr(pdfium_c.FPDFText_GetUnicode(textpage, at)) for at in range(count))
-    return [
-        textpage.get_charbox(found.start()) == textpage.get_charbox(found.start() + 1)
+    boxes = [
+        (textpage.get_charbox(found.start()), textpage.get_charbox(found.start() + 1))
         for found in _LAM_ALEF.finditer(letters)
     ]
+    return [alef == lam for alef, lam in boxes if band.has((alef[1] + alef[3]) / 2)]
