@@ -1,6 +1,7 @@
 """Runs services in this process until it is told to stop."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -16,6 +17,8 @@ log = structlog.get_logger()
 
 SERVICES = ("billing", "webhooks", "llm", "rag", "api")
 """In the order in which they start; they stop in the opposite one, the edge first."""
+GARBAGE_AFTER = 20_000
+"""Objects that were made and not freed, after which cycles among them are looked for."""
 
 
 def serve(names: Sequence[str]) -> None:
@@ -36,5 +39,17 @@ async def _serve(names: Sequence[str]) -> None:
             app = import_module(f"services.{name}.app")
             await stack.enter_async_context(app.run())
             log.info("service.started", name=name)
+        _collect_less()
         await stop.wait()
         log.info("service.stopping")
+
+
+def _collect_less() -> None:
+    """Look for garbage in what comes from now on, and less often.
+
+    What a service is made of stays for as long as it runs: some 300,000 objects, which every full
+    collection went through. Most requests leave no cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 NAMES = (
     "think",
@@ -108,6 +109,7 @@ _OPEN_TAG = re.compile(rf"<([a-z_:]{{1,20}})\s[^<>]{{0,{LONGEST_TAG}}}")
 _TAG_WITH_MORE = re.compile(rf"<([a-z_:]{{1,20}})\s[^<>]{{0,{LONGEST_TAG}}}>")
 
 
+@cache
 def alternatives(literals: tuple[str, ...]) -> re.Pattern[str]:
     """Return a pattern for any of these, in letters of any case."""
     return re.compile("|".join(map(re.escape, literals)), re.IGNORECASE)

@@ -5,7 +5,7 @@ How the weights came about: docs/decisions/ranking-cosine-and-words.md.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -36,6 +36,8 @@ MOST_FACT = 160
 """Characters of a line that may be such a fact."""
 MOST_FACTS = 200
 """Lines of a passage that are looked at for one."""
+PASSAGES_REMEMBERED = 512
+"""Passages whose lines and words are kept: some 20 kB each."""
 SAME_TEXT = 0.9
 """Share of their words that two passages have in common which say the same."""
 
@@ -135,10 +137,11 @@ class Asked:
         return bool(self.all) and self.all < stored
 
 
-def _lines(text: str) -> Iterator[str]:
-    for line in islice(_LINE.split(text), MOST_FACTS):
-        if line and len(line) <= MOST_FACT:
-            yield line
+@lru_cache(PASSAGES_REMEMBERED)
+def _lines(text: str) -> tuple[str, ...]:
+    """Return the lines of a passage that may be a fact."""
+    lines = islice(_LINE.split(text), MOST_FACTS)
+    return tuple(line for line in lines if line and len(line) <= MOST_FACT)
 
 
 def _rarity(hits: Sequence[Hit], words: Iterable[int]) -> dict[int, float]:
@@ -157,19 +160,22 @@ def _rarity(hits: Sequence[Hit], words: Iterable[int]) -> dict[int, float]:
 def distinct(found: Iterable[Ranked], most: int) -> list[Ranked]:
     """Return the best of each group that says the same, at most so many."""
     kept: list[Ranked] = []
-    texts: list[frozenset[str]] = []
     for one in found:
         if len(kept) == most:
             break
-        tokens = frozenset(_TOKEN.findall(one.hit.chunk.text.lower()))
-        if not any(_same(tokens, other) for other in texts):
+        if not any(_same(one.hit.chunk.text, other.hit.chunk.text) for other in kept):
             kept.append(one)
-            texts.append(tokens)
     return kept
 
 
-def _same(one: frozenset[str], other: frozenset[str]) -> bool:
+@lru_cache(PASSAGES_REMEMBERED)
+def _tokens(text: str) -> frozenset[str]:
+    return frozenset(_TOKEN.findall(text.lower()))
+
+
+def _same(text: str, other_text: str) -> bool:
     """Whether two texts say the same; another price or date is another text."""
+    one, other = _tokens(text), _tokens(other_text)
     different = one ^ other
     if any(_DIGIT.search(token) for token in different):
         return False
