@@ -11,8 +11,10 @@ from decimal import ROUND_HALF_UP, Decimal
 GENERAL = "General"
 MOST_DIGITS = 15
 """That a spreadsheet keeps of a number."""
+LONGEST_LITERAL = 255
+"""Characters between two quotes or brackets of a format: as many as one may have in all."""
 _TOKEN = re.compile(
-    r'"([^"]*+)"|\\(.)|\[(\$[^\]]*+|[hms]++|[^\]]*+)\]|_.|\*.'
+    rf'"([^"]{{0,{LONGEST_LITERAL}}}+)"|\\(.)|\[([^\]]{{0,{LONGEST_LITERAL}}}+)\]|_.|\*.'
     r"|(am/pm|a/p|y{1,4}|m{1,5}|d{1,4}|h{1,2}|s{1,2}|[0#?][0#?,.]*+|\.0++|%|.)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -12,7 +12,7 @@ KEY_VALUE_KINDS = 3
 _DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _NUMBER = re.compile(r"[^\w\s]{0,3}\s?\d[\d.,'\s]*+\s?(?:%|[^\W\d_]{1,4})?")
-_ADDRESS = re.compile(r"\S+@\S+\.\S+|(?:https?://|www\.)\S+")
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+|(?:https?://|www\.)\S+")
 _PHONE = re.compile(r"\+?[\d(][\d\s()./-]{6,30}\d")
 _LABELS = frozenset(
     {
