@@ -13,7 +13,7 @@ from alonchat.finding import Finding
 
 PATIENCE = 40.0
 """Seconds until the answer must be there; a request has EMBEDDINGS_TIMEOUT."""
-MODULE = "services.rag.try_embeddings"
+MODULE = "services.rag.embed.examine"
 
 
 async def findings() -> list[Finding]:

@@ -50,11 +50,12 @@ class Fallback(Part, frozen=True, kw_only=True):
 
 
 class Passage(Part, frozen=True, kw_only=True):
-    """A piece of a source that was retrieved. `relevance` is a probability, see rag/confidence.py.
+    """A piece of a source that was retrieved.
 
-    `text` is what goes into the prompt. For a source of type `qa`, `question` and `answer` are its
-    two halves; otherwise they are empty. `heading` is the path to it within its document
-    ("Delivery > Islands"), `page` counts from 1, `url` is the page of a website.
+    `relevance` is a probability, see rag/search/confidence.py. `text` is what goes into the
+    prompt. For a source of type `qa`, `question` and `answer` are its two halves; otherwise they
+    are empty. `heading` is the path to it within its document ("Delivery > Islands"), `page`
+    counts from 1, `url` is the page of a website.
     """
 
     source_id: str

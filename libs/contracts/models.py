@@ -20,6 +20,6 @@ class ModelExamined(Message, frozen=True, kw_only=True, tag="llm.model_examined.
 EXAMINE_MODEL = Call("llm.examine_model", ExamineModel, ModelExamined, idempotent=False)
 EXAMINE_TIMEOUT = 200.0
 """Seconds for it: a model that has to be loaded first takes its time."""
-EXAMINE_MODULE = "services.llm.examine"
+EXAMINE_MODULE = "services.llm.model.examine"
 """The same as a program, `python -m`, with the settings of its environment; prints the reply."""
 EXTRACTIVE_SENTENCE = "No model server is set: answers are quoted from the sources."

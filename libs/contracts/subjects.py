@@ -10,7 +10,7 @@ webhooks.replays.<endpoint_id>       work   webhooks → webhooks
 sources.submitted                    work   rag → rag
 sources.crawl                        work   rag → rag        a queue of its own, see rag/crawl
 dead.<subject>                       log    what no worker could handle, for an operator
-limits.<whose>.<window>              count  api ⇄ api        counters, see services/api/limits.py
+limits.<whose>.<window>              count  api ⇄ api        counters, see api/edge/limits.py
 cache.<kind>                         live   api → api        "forget what you know of this"
 <service>.<call>                     call   see Call in calls.py
 """

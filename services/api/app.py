@@ -19,16 +19,18 @@ from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import background, vital
-from services.api.admission import LOOK_EVERY, Admission
-from services.api.cache import Directory
-from services.api.forgetting import Forgetting
+from services.api.chat.replies import Replies
+from services.api.chat.room import LOOK_EVERY, Admission
+from services.api.conversations.forgetting import Forgetting
+from services.api.conversations.idle import IdleConversations
+from services.api.conversations.unanswered import Unanswered
+from services.api.edge.key_usage import KeyUsage
+from services.api.edge.known import Directory
 from services.api.handlers import register
-from services.api.heads import HeadBounds
-from services.api.idle import IdleConversations
-from services.api.key_usage import KeyUsage
-from services.api.protocol import Bounds, Connections, bounded
-from services.api.refusals import Refusals
-from services.api.replies import Replies
+from services.api.http.heads import HeadBounds
+from services.api.http.protocol import Bounds, Connections, bounded
+from services.api.http.slow_down import Refusals
+from services.api.routes import build
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agents
@@ -36,8 +38,6 @@ from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims
 from services.api.store.keys import Keys
 from services.api.store.questions import Questions
-from services.api.unanswered import Unanswered
-from services.api.web import build
 
 log = structlog.get_logger()
 

@@ -13,9 +13,9 @@ from libs.contracts.calls import Done
 from libs.contracts.events import AgentDeleted, MessageFailed, MessageSent, name_of
 from libs.contracts.message import decode
 from libs.runtime.ids import new_id
-from services.api.cache import Directory
-from services.api.forgetting import Forgetting
-from services.api.recorder import Recorder
+from services.api.conversations.forgetting import Forgetting
+from services.api.conversations.record import Recorder
+from services.api.edge.known import Directory
 from services.api.store.accounts import Accounts
 from services.api.store.conversations import Conversations
 from services.api.store.keys import Key, Keys

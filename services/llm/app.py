@@ -7,11 +7,11 @@ from libs.bus.answers import answer
 from libs.bus.bus import open_bus
 from libs.contracts.models import EXAMINE_MODEL
 from libs.runtime.health import answer_probes
-from services.llm.answering import Answering
-from services.llm.examine import Examiner
 from services.llm.handlers import register
-from services.llm.openai_model import open_model
+from services.llm.model.examine import Examiner
+from services.llm.model.openai import open_model
 from services.llm.settings import LlmSettings
+from services.llm.worker import Answering
 
 
 @asynccontextmanager

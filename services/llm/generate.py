@@ -5,8 +5,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from libs.contracts.sizes import ANSWER, cut, size_of
-from services.llm.answerer import Anew, Ending, Piece
 from services.llm.failures import Failed
+from services.llm.interface import Anew, Ending, Piece
 
 
 @dataclass(frozen=True)

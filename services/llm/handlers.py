@@ -8,7 +8,7 @@ from libs.bus.bus import Bus
 from libs.bus.work import work
 from libs.contracts.chat import ChatGrounded
 from libs.contracts.subjects import CHAT, CHAT_CANCELLED, CHAT_GROUNDED
-from services.llm.answering import Answering
+from services.llm.worker import Answering
 
 
 async def register(bus: Bus, answering: Answering, concurrency: int) -> None:

@@ -11,24 +11,24 @@ from libs.runtime.deleted_agents import SWEEP_EVERY
 from libs.runtime.health import Check, answer_probes
 from libs.runtime.mongo import open_mongo, ping_mongo
 from libs.runtime.tasks import background
-from services.rag.confidence import calibration_of
-from services.rag.content import Contents
-from services.rag.crawl.open import open_tools
-from services.rag.crawl.pages import Pages
+from services.rag.crawl.kept import Pages
 from services.rag.crawl.state import SiteStates
-from services.rag.crawl.websites import Crawls, Websites
-from services.rag.embed import Embedder, open_embedder
+from services.rag.embed.interface import Embedder, open_embedder
 from services.rag.handlers import register
 from services.rag.index import open_index
 from services.rag.index.interface import Index
 from services.rag.index.late import open_late
-from services.rag.ingest import Ingestion, Sizes
-from services.rag.parse.isolated import Limits as ReadingLimits
-from services.rag.retrieve import Limits, Retriever
+from services.rag.read.process import Limits as ReadingLimits
+from services.rag.search.confidence import calibration_of
+from services.rag.search.ground import Limits, Retriever
 from services.rag.settings import RagSettings
-from services.rag.sources import Sources
-from services.rag.store import SourceStore
-from services.rag.turns import Turns
+from services.rag.sources.calls import Sources
+from services.rag.sources.content import Contents
+from services.rag.sources.ingest import Ingestion, Sizes
+from services.rag.sources.open_crawl import open_tools
+from services.rag.sources.store import SourceStore
+from services.rag.sources.turns import Turns
+from services.rag.sources.websites import Crawls, Websites
 
 
 @asynccontextmanager

@@ -27,11 +27,11 @@ from libs.contracts.sources import (
     SourceSubmitted,
 )
 from libs.runtime.clock import now
-from services.rag.crawl.websites import Crawls
-from services.rag.embedding_errors import EmbeddingError, Unavailable
-from services.rag.ingest import Ingestion
-from services.rag.retrieve import Retriever
-from services.rag.sources import Sources
+from services.rag.embed.errors import EmbeddingError, Unavailable
+from services.rag.search.ground import Retriever
+from services.rag.sources.calls import Sources
+from services.rag.sources.ingest import Ingestion
+from services.rag.sources.websites import Crawls
 
 log = structlog.get_logger()
 

@@ -14,18 +14,18 @@ from libs.runtime.deleted_agents import SWEEP_EVERY, DeletedAgents
 from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.tasks import background
-from services.webhooks.agents import Agents
-from services.webhooks.deliver import Sender
-from services.webhooks.delivery_log import DeliveryLog
-from services.webhooks.directory import Directory
-from services.webhooks.dispatch import Dispatcher
-from services.webhooks.endpoints import Endpoints
+from services.webhooks.endpoints.calls import Endpoints
+from services.webhooks.endpoints.health import EndpointHealth
+from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.store import EndpointStore
+from services.webhooks.forgetting import Agents
 from services.webhooks.handlers import register
-from services.webhooks.health import EndpointHealth
-from services.webhooks.lanes import Lanes
-from services.webhooks.replays import Replays
+from services.webhooks.sending.attempt import Sender
+from services.webhooks.sending.lanes import Lanes
+from services.webhooks.sending.log import DeliveryLog
+from services.webhooks.sending.queue import Dispatcher
+from services.webhooks.sending.replays import Replays
 from services.webhooks.settings import WebhooksSettings
-from services.webhooks.store import EndpointStore
 
 POOLS = 64
 """Small connection pools that the endpoints are spread over."""

@@ -15,12 +15,12 @@ from libs.bus.work import Delivered, work
 from libs.contracts import events, subjects, webhooks
 from libs.contracts.accounts import CacheInvalidated
 from libs.contracts.message import decode
-from services.webhooks.agents import Agents
-from services.webhooks.directory import Directory
-from services.webhooks.dispatch import Dispatcher
-from services.webhooks.endpoints import Endpoints
-from services.webhooks.fan_out import fan_out
-from services.webhooks.replays import Replays
+from services.webhooks.endpoints.calls import Endpoints
+from services.webhooks.endpoints.known import Directory
+from services.webhooks.forgetting import Agents
+from services.webhooks.sending.fan_out import fan_out
+from services.webhooks.sending.queue import Dispatcher
+from services.webhooks.sending.replays import Replays
 
 EVENTS_AT_ONCE = 100
 """Events that one process fans out at a time."""

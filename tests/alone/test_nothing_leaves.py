@@ -77,7 +77,7 @@ def test_the_bundled_model_leaves_no_trace(tmp_path: Path) -> None:
     """Where no machine of its own can be made, this still sees the telemetry's files."""
     code = (
         "import asyncio\n"
-        "from services.rag.bundled_model import open_bundled_model\n"
+        "from services.rag.embed.bundled import open_bundled_model\n"
         "async def main():\n"
         "    async with open_bundled_model(1, 1) as model:\n"
         "        await model.ping()\n"

@@ -3,7 +3,7 @@
 from typing import cast
 
 from libs.bus.bus import Bus
-from services.api.cache import Directory
+from services.api.edge.known import Directory
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agents
 from services.api.store.keys import Keys

@@ -6,7 +6,7 @@ from libs.bus.answers import answer
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
 from libs.contracts.chat import GROUND, Ground, Grounded
-from services.api.grounding import Grounding
+from services.api.chat.grounding import Grounding
 
 FOUND = Grounded(passages=(), confidence=0.4)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from libs.contracts.chat import Exchange
 from libs.contracts.sizes import KB, size_of
-from services.api.history import SAID, shortened, taken_along
+from services.api.store.history import SAID, shortened, taken_along
 
 LENGTHS = st.sampled_from([0, 3, 200, 5_000, 40_000, 150_000])
 LETTERS = st.sampled_from(["a", "\x01", "🙂", '"', "ก"])

@@ -10,10 +10,10 @@ from libs.bus.errors import ServiceUnavailable
 from libs.contracts.accounts import Account
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
-from services.api.accept import Acceptance, Accepted, Question, Turn
-from services.api.auth import Caller
-from services.api.errors import InProgress, NotFound, Unavailable
-from services.api.idempotency import LEASE, Idempotency, Repeated
+from services.api.chat.accept import Acceptance, Accepted, Question, Turn
+from services.api.chat.idempotency import LEASE, Idempotency, Repeated
+from services.api.edge.auth import Caller
+from services.api.http.errors import InProgress, NotFound, Unavailable
 from services.api.store.agents import Agent
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import Claims

@@ -11,7 +11,7 @@ from libs.contracts.events import ConversationEnded, MessageFailed, MessageSent,
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
-from services.api.idle import IdleConversations
+from services.api.conversations.idle import IdleConversations
 from services.api.store.conversations import (
     Conversation,
     Conversations,

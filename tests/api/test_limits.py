@@ -8,7 +8,7 @@ import pytest
 
 from libs.bus.bus import Bus
 from libs.contracts.accounts import Account, Plan
-from services.api.limits import (
+from services.api.edge.limits import (
     DAY,
     MINUTE,
     Quota,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from services.api.heads import HeadBounds
-from services.api.protocol import Bounds, Connections, bounded
-from services.api.refusals import Refusals
+from services.api.http.heads import HeadBounds
+from services.api.http.protocol import Bounds, Connections, bounded
+from services.api.http.slow_down import Refusals
 from tests.waiting import eventually
 
 SIZE, LINE, HEADERS, BODY = 8 * 1024, 1024, 20, 256 * 1024

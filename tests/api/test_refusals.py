@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.api.refusals import Refusals
+from services.api.http.slow_down import Refusals
 
 
 async def told_at_once(refusals: Refusals, client: str, times: int) -> int:

@@ -12,9 +12,9 @@ from libs.contracts.chat import SourcesFrame, TextFrame
 from libs.contracts.events import MessageSent, outcome_id
 from libs.contracts.message import encode
 from libs.runtime.mongo import Database
-from services.api import sse
-from services.api.answer import Answer, ClientEvent, Finished, Text
-from services.api.replies import Replies
+from services.api.chat.replies import Replies
+from services.api.chat.transcript import Answer, ClientEvent, Finished, Text
+from services.api.http import sse
 from services.api.store.conversations import Conversations
 from tests.contracts.samples import ABOUT
 

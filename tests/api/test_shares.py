@@ -1,6 +1,6 @@
 """Places that accounts have in a process, and questions that wait."""
 
-from services.api.shares import Line, Shares
+from services.api.edge.shares import Line, Shares
 
 
 class Holder:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.api import sse
+from services.api.http import sse
 
 # None is a heartbeat.
 EVENTS = st.lists(st.none() | st.fixed_dictionaries({"text": st.text(max_size=20)}), max_size=6)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
-from services.api.turns import ChangesTakeTurns, Present, Turns
+from services.api.edge.turns import ChangesTakeTurns, Present, Turns
 from tests.waiting import eventually
 
 WAIT = 5.0

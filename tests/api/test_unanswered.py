@@ -8,6 +8,7 @@ from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_i
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
+from services.api.conversations.unanswered import Unanswered
 from services.api.store.conversations import (
     Conversation,
     Conversations,
@@ -16,7 +17,6 @@ from services.api.store.conversations import (
     question_order,
 )
 from services.api.store.questions import Questions
-from services.api.unanswered import Unanswered
 from tests.contracts.samples import ABOUT
 
 LATER = timedelta(minutes=30)

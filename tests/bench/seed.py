@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from services.rag.bundled_model import DIMENSIONS
+from services.rag.embed.bundled import DIMENSIONS
 from services.rag.index.embedded import open_embedded_index
 from services.rag.index.interface import Chunk
 from services.rag.settings import RagSettings

@@ -22,11 +22,11 @@ from libs.contracts.events import MessageFailed, MessageSent, Outcome, name_of, 
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
-from services.api.answer import Answer, Failed, Finished
-from services.api.recorder import Recorder
-from services.api.replies import Inbox, Replies
+from services.api.chat.replies import Inbox, Replies
+from services.api.chat.transcript import Answer, Failed, Finished
+from services.api.conversations.record import Recorder
 from services.api.store.conversations import Conversations
-from services.llm.outcome import log_outcome
+from services.llm.reply.outcome import log_outcome
 from tests.contracts.samples import ABOUT
 from tests.stack import Killable
 from tests.waiting import eventually

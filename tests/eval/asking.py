@@ -11,13 +11,13 @@ from libs.contracts.chat import Exchange, Ground, Passage
 from libs.contracts.sources import Source
 from libs.runtime.clock import now
 from services.rag.app import limits_of, reading_of
-from services.rag.chunk import chunks_of, chunks_of_document, embedded_text
-from services.rag.confidence import calibration_of
-from services.rag.embed import Embedder, open_embedder
+from services.rag.embed.interface import Embedder, open_embedder
+from services.rag.index.chunk import chunks_of, chunks_of_document, embedded_text
 from services.rag.index.embedded import open_embedded_index
 from services.rag.index.interface import Chunk, Hit, Index
-from services.rag.parse.isolated import read_isolated
-from services.rag.retrieve import Retriever
+from services.rag.read.process import read_isolated
+from services.rag.search.confidence import calibration_of
+from services.rag.search.ground import Retriever
 from services.rag.settings import RagSettings
 from services.rag.vector import Vector
 from tests.eval.sets import Business, LabelledSource, Question

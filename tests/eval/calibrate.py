@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from services.rag.confidence import Curve
+from services.rag.search.confidence import Curve
 from services.rag.settings import RagSettings
 from tests.eval.asking import indexed
 from tests.eval.sets import SETS, businesses, questions

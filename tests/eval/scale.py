@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk
-from services.rag.rank import distinct, ranked
-from services.rag.words import words_of_question
+from services.rag.index.words import words_of_question
+from services.rag.search.rank import distinct, ranked
 
 DIMENSIONS = 384
 VOCABULARY = 20_000

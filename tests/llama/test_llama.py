@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from libs.runtime.settings import SettingsError
-from services.rag.openai_embeddings import Patience, open_openai_embeddings
+from services.rag.embed.server import Patience, open_openai_embeddings
 from tests.flow.client import Client
 from tests.waiting import eventually
 

@@ -8,10 +8,10 @@ import pytest
 
 from libs.bus.bus import Bus
 from libs.contracts.chat import ChatGrounded
-from services.llm.answering import Answering
 from services.llm.handlers import register
-from services.llm.openai_model import open_model
+from services.llm.model.openai import open_model
 from services.llm.settings import LlmSettings
+from services.llm.worker import Answering
 from tests.fakes.openai_server import FakeOpenAI
 from tests.llm.watching import Watch, ask, watching
 

@@ -8,7 +8,7 @@ from libs.bus.bus import Bus
 from libs.contracts import subjects
 from libs.contracts.chat import CANCELLED, ChatCancelled, ChatGrounded
 from libs.contracts.events import MessageSent, Outcome
-from services.llm.cancellations import Cancellations, Cancelled
+from services.llm.cancel import Cancellations, Cancelled
 from tests.fakes.openai_server import Script
 from tests.llm.conftest import Llm
 from tests.llm.grounded import a_grounded

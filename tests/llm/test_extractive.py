@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from libs.contracts.chat import EXTRACTIVE, Passage, SourcesFrame
 from libs.contracts.events import MessageSent
-from services.llm.agent_settings import AgentSettings
-from services.llm.answerer import Ending
-from services.llm.extractive import Extractive, extract, quote
-from services.llm.fallback import Choice
-from services.llm.units import units_of
+from services.llm.agent import AgentSettings
+from services.llm.choices import Choice
+from services.llm.interface import Ending
+from services.llm.quote.quote import Extractive, extract, quote
+from services.llm.quote.units import units_of
 from tests.llm.conftest import Llm, settings_with
 from tests.llm.grounded import DELIVERY, HOURS, a_grounded
 from tests.llm.watching import well_formed

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from libs.contracts.chat import Fallback
 from libs.contracts.events import MessageFailed, MessageSent
-from services.llm.fallback import Line
-from services.llm.patience import Patience
+from services.llm.choices import Line
+from services.llm.model.patience import Patience
 from tests.fakes.openai_server import Script
 from tests.llm.conftest import Llm
 from tests.llm.grounded import HOURS, a_grounded, a_request

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from libs.runtime.health import run_checks
+from services.llm.choices import Choice
 from services.llm.failures import Failed
-from services.llm.fallback import Choice
-from services.llm.openai_model import open_model
+from services.llm.model.openai import open_model
 from tests.fakes.openai_server import FakeOpenAI
 from tests.llm.conftest import KEY, settings_with
 from tests.llm.grounded import a_grounded

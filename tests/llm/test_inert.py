@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.llm.inert import inert
+from services.llm.prompt.inert import inert
 
 TOKENS = (
     "<|im_start|>",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from libs.contracts.chat import Passage
-from services.llm.extractive import quote
-from services.llm.units import split_sentences
+from services.llm.quote.quote import quote
+from services.llm.quote.units import split_sentences
 
 LABELLED = json.loads(Path(__file__).with_name("labelled_answers.json").read_text("utf-8"))
 MOST_TIMES_AS_LONG = 3.5

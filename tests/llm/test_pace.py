@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.llm.pace import Pace
+from services.llm.reply.joining import Pace
 
 
 def test_with_few_answers_text_goes_out_as_it_comes() -> None:

@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from services.llm.answerer import Anew, Ending, Piece
 from services.llm.failures import Failed
 from services.llm.generate import generate
-from services.llm.patience import Patience, patiently
+from services.llm.interface import Anew, Ending, Piece
+from services.llm.model.patience import Patience, patiently
 
 AGES = Patience(first=60, between=60, total=60)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from libs.contracts.chat import AgentProfile, Exchange, Passage
-from services.llm.agent_settings import AgentSettings
-from services.llm.prompt import (
+from services.llm.agent import AgentSettings
+from services.llm.prompt.prompt import (
     DOUBT,
     IN_ITS_SENSE,
     NOTHING,
@@ -18,7 +18,7 @@ from services.llm.prompt import (
     Turn,
     build_prompt,
 )
-from services.llm.tokens import cut, estimate
+from services.llm.prompt.tokens import cut, estimate
 from tests.llm.grounded import DELIVERY, HOURS, a_grounded, exchanges
 
 ROOMY = 10_000

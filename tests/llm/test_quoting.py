@@ -4,7 +4,7 @@
 import pytest
 
 from libs.contracts.chat import Passage
-from services.llm.extractive import quote
+from services.llm.quote.quote import quote
 
 
 def passage(text: str, **fields: object) -> Passage:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.llm.answerer import Anew
-from services.llm.speech import Speech
+from services.llm.interface import Anew
+from services.llm.model.said.speech import Speech
 
 TEXT = "We open at 9AM."
 SAID = {

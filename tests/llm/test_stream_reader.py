@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.llm.answerer import Ending
 from services.llm.failures import Failed
-from services.llm.stream_reader import StreamReader
+from services.llm.interface import Ending
+from services.llm.model.stream_reader import StreamReader
 
 STREAM = (
     ': a comment\r\n\r\nevent: x\r\ndata: {"choices":[{"delta":{"role":"assistant"}}]}\r\n\r\n'

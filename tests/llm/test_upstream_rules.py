@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from libs.egress.retry_after import model_retry_after
 from libs.runtime.server_url import is_near, server_key, server_url
-from services.llm.adaptation import Adaptation, Adaptations, Asked, adapted, folded
-from services.llm.finish import meaning_of
-from services.llm.prompt import Turn
-from services.llm.upstream_errors import (
+from services.llm.model.adaptation import Adaptation, Adaptations, Asked, adapted, folded
+from services.llm.model.finish import meaning_of
+from services.llm.model.upstream_errors import (
     ServerError,
     error_in,
     error_of_body,
     failure_of,
     limit_of,
 )
+from services.llm.prompt.prompt import Turn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 USUAL = Adaptation("max_completion_tokens")

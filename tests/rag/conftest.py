@@ -10,9 +10,9 @@ from libs.bus.bus import Bus
 from libs.bus.files import open_files
 from libs.runtime.mongo import Database
 from services.rag.app import run
-from services.rag.bundled_model import BundledModel, open_bundled_model
+from services.rag.embed.bundled import BundledModel, open_bundled_model
 from services.rag.index.embedded import open_embedded_index
-from services.rag.store import SourceStore
+from services.rag.sources.store import SourceStore
 from tests.rag.service import Rag
 from tests.rag.worker import Worker
 

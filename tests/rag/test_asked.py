@@ -4,8 +4,8 @@ import pytest
 
 from libs.language.folding import folded
 from services.rag.index.interface import Chunk, Hit
-from services.rag.rank import EXACT, ranked
-from services.rag.words import words_of_passage, words_of_question
+from services.rag.index.words import words_of_passage, words_of_question
+from services.rag.search.rank import EXACT, ranked
 
 NEAR = 0.55
 """A cosine like those of passages that nearly answer."""

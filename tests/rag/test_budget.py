@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from libs.contracts.chat import Passage
 from libs.contracts.sizes import KB, PASSAGES, size_of
-from services.rag.budget import in_budget
+from services.rag.search.budget import in_budget
 
 
 def passage(letter: str, length: int, *, question: str = "", around: int = 10) -> Passage:

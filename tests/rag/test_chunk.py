@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.contracts.sources import Source, SourceType
-from services.rag.chunk import chunks_of, embedded_text
+from services.rag.index.chunk import chunks_of, embedded_text
 
 
 def source(kind: SourceType = "text", **content: Any) -> Source:

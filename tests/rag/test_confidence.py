@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rag.confidence import BUNDLED, Curve, calibration_of
+from services.rag.search.confidence import BUNDLED, Curve, calibration_of
 from services.rag.settings import RagSettings
 from tests.eval.calibrate import (
     ANSWERABLE_ODDS,

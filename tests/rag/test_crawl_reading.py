@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rag.crawl.fetch import gunzipped
-from services.rag.crawl.page import about_page, decoded_page
-from services.rag.crawl.reader import UNREADABLE, Limits, Reader, open_reader
-from services.rag.crawl.sitemap import read_sitemap
-from services.rag.crawl.skipped import Skipped
-from services.rag.parse.section import Unreadable
+from services.rag.crawl.fetch.fetch import gunzipped
+from services.rag.crawl.fetch.skipped import Skipped
+from services.rag.crawl.pages.page import about_page, decoded_page
+from services.rag.crawl.pages.reader import UNREADABLE, Limits, Reader, open_reader
+from services.rag.crawl.pages.sitemap import read_sitemap
+from services.rag.read.section import Unreadable
 
 LIMITS = Limits(
     seconds=20,

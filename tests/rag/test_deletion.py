@@ -13,8 +13,8 @@ from libs.contracts.sources import DeleteSource, GetSource, SourceSubmitted
 from services.rag.handlers import Chat
 from services.rag.index.embedded import EmbeddedIndex
 from services.rag.index.interface import Chunk
-from services.rag.ingest import GAVE_UP
-from services.rag.sources import Sources
+from services.rag.sources.calls import Sources
+from services.rag.sources.ingest import GAVE_UP
 from tests.rag.service import agent_deleted, chat_request
 from tests.rag.worker import Worker
 

@@ -14,10 +14,10 @@ import pytest
 import trustme
 
 from libs.runtime.settings import SettingsError
-from services.rag.bundled_model import DIMENSIONS, BundledModel, read_known
-from services.rag.embed import RememberedQuestions, open_embedder
-from services.rag.embedding_errors import Away, EmbeddingError
-from services.rag.openai_embeddings import OpenAIEmbeddings, Patience, open_openai_embeddings
+from services.rag.embed.bundled import DIMENSIONS, BundledModel, read_known
+from services.rag.embed.errors import Away, EmbeddingError
+from services.rag.embed.interface import RememberedQuestions, open_embedder
+from services.rag.embed.server import OpenAIEmbeddings, Patience, open_openai_embeddings
 from services.rag.settings import RagSettings
 from tests.fakes.openai_server import FakeOpenAI
 
@@ -62,7 +62,7 @@ def test_nothing_that_could_download_is_imported() -> None:
     """The model's package stays data, and the hub's client is never loaded."""
     code = (
         "import asyncio, sys\n"
-        "from services.rag.bundled_model import open_bundled_model\n"
+        "from services.rag.embed.bundled import open_bundled_model\n"
         "async def main():\n"
         "    async with open_bundled_model(1, 1) as model:\n"
         "        await model.ping()\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from libs.contracts.chat import Exchange
-from services.rag.follow_up import leans_on, with_context
+from services.rag.search.follow_up import leans_on, with_context
 
 BEFORE = (
     Exchange(question="When?", answer="…"),

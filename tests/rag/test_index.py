@@ -19,8 +19,8 @@ from libs.runtime.settings import SettingsError
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import Chunk, Index
 from services.rag.index.server import ServerIndex, ensure_collection, open_server_index
+from services.rag.index.words import words_of_question
 from services.rag.vector import Vector
-from services.rag.words import words_of_question
 
 # The in-memory server has no payload indexes and says so; the real one has.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")

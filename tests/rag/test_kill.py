@@ -14,7 +14,7 @@ from libs.bus.bus import Bus
 from libs.contracts.calls import Probe, probe
 from libs.contracts.events import SourceReady
 from libs.contracts.sources import GET_SOURCE, CreateSource, GetSource, Source
-from services.rag.bundled_model import DIMENSIONS
+from services.rag.embed.bundled import DIMENSIONS
 from services.rag.index.embedded import open_embedded_index
 from services.rag.settings import RagSettings
 from tests.rag.service import PATIENCE, Rag

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from libs.egress.retry_after import model_retry_after
 from libs.runtime.clock import now
 from libs.runtime.settings import SettingsError
-from services.rag.embedding_answer import vectors_in
-from services.rag.embedding_errors import EmbeddingError, OddAnswer, Refused, Unavailable
-from services.rag.openai_embeddings import OpenAIEmbeddings, Patience, open_openai_embeddings
+from services.rag.embed.answer import vectors_in
+from services.rag.embed.errors import EmbeddingError, OddAnswer, Refused, Unavailable
+from services.rag.embed.server import OpenAIEmbeddings, Patience, open_openai_embeddings
 from tests.fakes.odd_embeddings import (
     DIMENSIONS,
     Asked,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.rag.parse.html_file import CONSENT, ROBOT, SCRIPT, read_html
-from services.rag.parse.markdown import read_markdown
-from services.rag.parse.section import Section, Unreadable
+from services.rag.read.html.document import CONSENT, ROBOT, SCRIPT, read_html
+from services.rag.read.markdown import read_markdown
+from services.rag.read.section import Section, Unreadable
 
 LONG = "<p>We have been baking bread in a wood oven for three generations in this town.</p>"
 

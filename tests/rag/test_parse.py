@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from libs.contracts.sources import Note
-from services.rag.parse.document import read as read_document
-from services.rag.parse.isolated import Limits, read_isolated
-from services.rag.parse.section import Section, Unreadable, cleaned
+from services.rag.read.document import read as read_document
+from services.rag.read.process import Limits, read_isolated
+from services.rag.read.section import Section, Unreadable, cleaned
 from tests.rag import documents
 
 MB = 1024 * 1024

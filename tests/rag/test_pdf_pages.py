@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from fpdf import FPDF
 
-from services.rag.parse.pdf import read_pdf
-from services.rag.parse.pdf_page import is_garbled, mended
-from services.rag.parse.pdf_pages import joined, without_running_lines
-from services.rag.parse.section import Section
+from services.rag.read.pdf.document import read_pdf
+from services.rag.read.pdf.page import is_garbled, mended
+from services.rag.read.pdf.pages import joined, without_running_lines
+from services.rag.read.section import Section
 
 
 def pages(*texts: str) -> list[Section]:

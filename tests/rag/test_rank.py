@@ -1,8 +1,8 @@
 """The order of what was found."""
 
 from services.rag.index.interface import Chunk, Hit
-from services.rag.rank import WORDS_WEIGHT, distinct, ranked
-from services.rag.words import Words, words_of_passage, words_of_question
+from services.rag.index.words import Words, words_of_passage, words_of_question
+from services.rag.search.rank import WORDS_WEIGHT, distinct, ranked
 
 
 def hit(number: int, score: float, words: set[int], text: str = "…") -> Hit:

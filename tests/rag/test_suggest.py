@@ -2,8 +2,8 @@
 
 from libs.contracts.chat import Exchange, Ground
 from services.rag.index.interface import Chunk, Hit
-from services.rag.rank import Ranked
-from services.rag.suggest import LONGEST, suggest
+from services.rag.search.rank import Ranked
+from services.rag.search.suggest import LONGEST, suggest
 
 
 def hit(question: str, relevance: float = 0.2, answer: str = "Yes.") -> Ranked:

@@ -14,7 +14,7 @@ from libs.bus.files import PIECES, STREAM, open_files
 from libs.contracts.sources import SourceSubmitted
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
-from services.rag.sources import PUBLISHED_WITHIN, Sources
+from services.rag.sources.calls import PUBLISHED_WITHIN, Sources
 from tests.rag.test_files import file_of_rows, store_file
 from tests.rag.test_sources import long_text
 from tests.rag.worker import Worker

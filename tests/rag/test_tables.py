@@ -12,14 +12,14 @@ import pytest
 from semantic_text_splitter import MarkdownSplitter
 
 from libs.contracts.sources import Note
-from services.rag.cut import pieces_of
-from services.rag.parse.cell_format import shown
-from services.rag.parse.code_pages import code_page_of
-from services.rag.parse.csv_file import read_csv
-from services.rag.parse.document import read
-from services.rag.parse.json_file import read_json
-from services.rag.parse.plain import text_of
-from services.rag.parse.section import Section
+from services.rag.index.cut import pieces_of
+from services.rag.read.code_pages import code_page_of
+from services.rag.read.document import read
+from services.rag.read.json_file import read_json
+from services.rag.read.section import Section
+from services.rag.read.tables.cell_format import shown
+from services.rag.read.tables.csv_file import read_csv
+from services.rag.read.text import text_of
 
 Rows = list[list[str | int | None]]
 

@@ -6,7 +6,7 @@ import pytest
 
 from libs.bus.errors import FaultError
 from libs.bus.work import Delivered, TakenOver
-from services.rag.turns import Turn, Turns
+from services.rag.sources.turns import Turn, Turns
 from tests.rag.worker import MOST_WAITING, Worker
 
 

@@ -10,16 +10,16 @@ from libs.bus.files import Files
 from libs.bus.work import Delivered
 from libs.contracts.sources import SourceSubmitted
 from libs.runtime.mongo import Database
-from services.rag.content import Contents
-from services.rag.crawl.pages import Pages
+from services.rag.crawl.kept import Pages
 from services.rag.crawl.state import SiteStates
-from services.rag.crawl.websites import Websites
 from services.rag.index.interface import Index
-from services.rag.ingest import Ingestion, Sizes
-from services.rag.parse.isolated import Limits
-from services.rag.sources import Sources
-from services.rag.store import SourceStore
-from services.rag.turns import Turns
+from services.rag.read.process import Limits
+from services.rag.sources.calls import Sources
+from services.rag.sources.content import Contents
+from services.rag.sources.ingest import Ingestion, Sizes
+from services.rag.sources.store import SourceStore
+from services.rag.sources.turns import Turns
+from services.rag.sources.websites import Websites
 from tests.rag.test_sources import long_text
 
 BATCH = 2

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from libs.egress.resolve import Resolver
 from libs.egress.safe_transport import open_client
 from libs.egress.safe_url import UnsafeUrl, is_loopback, parse_target, read_url
-from services.rag.crawl.kinds import content_type, suffix_of
-from services.rag.crawl.robots import Rules, directives_of
-from services.rag.crawl.urls import Scope, normalised, path_of, site_of
+from services.rag.crawl.fetch.robots import Rules, directives_of
+from services.rag.crawl.fetch.urls import Scope, normalised, path_of, site_of
+from services.rag.crawl.pages.kinds import content_type, suffix_of
 from tests.fakes.website import Website, redirect, running_website
 
 PARTS = (

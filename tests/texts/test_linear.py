@@ -28,28 +28,28 @@ from libs.language.asking import asked_for, given, stems
 from libs.language.glossary import in_english
 from libs.language.greeting import without_greeting
 from libs.runtime.clock import now
-from services.llm.agent_settings import AgentSettings
-from services.llm.extractive import extract
-from services.llm.inert import inert
-from services.llm.prompt import build_prompt
-from services.llm.units import units_of
-from services.rag.chunk import chunks_of, chunks_of_document
-from services.rag.crawl.kinds import content_type
-from services.rag.crawl.page import decoded_page
-from services.rag.crawl.robots import Rules, directives_of
-from services.rag.crawl.sitemap import read_sitemap
-from services.rag.crawl.urls import normalised
-from services.rag.follow_up import leans_on, with_context
+from services.llm.agent import AgentSettings
+from services.llm.prompt.inert import inert
+from services.llm.prompt.prompt import build_prompt
+from services.llm.quote.quote import extract
+from services.llm.quote.units import units_of
+from services.rag.crawl.fetch.robots import Rules, directives_of
+from services.rag.crawl.fetch.urls import normalised
+from services.rag.crawl.pages.kinds import content_type
+from services.rag.crawl.pages.page import decoded_page
+from services.rag.crawl.pages.sitemap import read_sitemap
+from services.rag.index.chunk import chunks_of, chunks_of_document
 from services.rag.index.interface import Chunk, Hit
-from services.rag.parse.csv_file import read_csv
-from services.rag.parse.html_file import read_html
-from services.rag.parse.json_file import read_json
-from services.rag.parse.markdown import read_markdown
-from services.rag.parse.plain import text_of
-from services.rag.parse.section import Section, Unreadable
-from services.rag.rank import distinct, ranked
-from services.rag.suggest import suggest
-from services.rag.words import words_of_passage, words_of_question
+from services.rag.index.words import words_of_passage, words_of_question
+from services.rag.read.html.document import read_html
+from services.rag.read.json_file import read_json
+from services.rag.read.markdown import read_markdown
+from services.rag.read.section import Section, Unreadable
+from services.rag.read.tables.csv_file import read_csv
+from services.rag.read.text import text_of
+from services.rag.search.follow_up import leans_on, with_context
+from services.rag.search.rank import distinct, ranked
+from services.rag.search.suggest import suggest
 from tests.texts.strange import runs
 
 PATTERN_RUN = 4_000
@@ -62,7 +62,7 @@ AT_ONCE = 0.002
 FUNCTION_RUN = 8_000
 FUNCTION_BOUND = 0.5
 METHODS = ("search", "match", "fullmatch", "sub", "findall", "finditer", "split")
-MAKES_PATTERNS = {"libs/language/asking.py", "services/llm/markup.py"}
+MAKES_PATTERNS = {"libs/language/asking.py", "services/llm/model/said/markup.py"}
 """Modules with a function that compiles what their constants are."""
 
 ROOT = Path(services.__file__).parent.parent

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from alonchat.embedded import free_port
-from services.llm.examine import examine
+from services.llm.model.examine import examine
 from tests.alonchat.installed import Installed, alonchat
 from tests.fakes.raw_model_server import RawModelServer
 from tests.flow.client import HOURS, Client

@@ -5,7 +5,7 @@ import pytest
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
 from libs.contracts import calls
-from services.webhooks.payload import OFFERED
+from services.webhooks.request.body import OFFERED
 from tests.webhooks.conftest import Owner
 
 pytestmark = pytest.mark.usefixtures("service")

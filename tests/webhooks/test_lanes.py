@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.webhooks.lanes import Busy, Lanes
+from services.webhooks.sending.lanes import Busy, Lanes
 
 SOON = 5.0
 

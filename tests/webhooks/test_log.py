@@ -13,7 +13,7 @@ from libs.bus.errors import FaultError
 from libs.contracts import subjects, webhooks
 from libs.contracts.webhooks import DeliveryRow
 from libs.runtime.mongo import Database
-from services.webhooks.deliver import text_of
+from services.webhooks.sending.attempt import text_of
 from tests.fakes.webhook_receiver import Answer, Receiver
 from tests.waiting import eventually
 from tests.webhooks.conftest import Owner

@@ -4,8 +4,8 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
 from libs.contracts import events, payloads
-from services.webhooks.payload import OFFERED, body_of
-from services.webhooks.samples import sample
+from services.webhooks.request.body import OFFERED, body_of
+from services.webhooks.request.samples import sample
 from tests.webhooks import happenings
 
 ENVELOPE = '"id":"evt_1","agent_id":"agent_xyz","timestamp":"2026-01-23T10:00:00Z","data":'

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.runtime.settings import SettingsError
-from services.webhooks.retry import (
+from services.webhooks.sending.retry import (
     PUT_BACK_FIRST,
     PUT_BACK_GROWN,
     PUT_BACK_LONGEST,

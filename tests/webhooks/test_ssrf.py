@@ -14,10 +14,10 @@ from libs.egress.safe_url import is_public
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
 from services.webhooks.app import run
-from services.webhooks.directory import Directory
-from services.webhooks.endpoints import Endpoints
+from services.webhooks.endpoints.calls import Endpoints
+from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 from services.webhooks.settings import WebhooksSettings
-from services.webhooks.store import EndpointStore, StoredEndpoint
 from tests.egress.test_safe_transport import REFUSED_URLS
 from tests.fakes.webhook_receiver import Answer, Receiver
 from tests.webhooks.conftest import Owner

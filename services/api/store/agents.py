@@ -12,7 +12,7 @@ from services.api.store.bounded import BATCH, up_to
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent. None stands for the server's setting, see services/api/agents.py."""
+    """An agent. None stands for the server's setting, see services/api/manage/agents.py."""
 
     id: str
     account_id: str

@@ -20,8 +20,8 @@ from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_i
 from libs.runtime.deleted_agents import DeletedAgents
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database, insert_new
-from services.api.history import shortened
 from services.api.store.bounded import BATCH, up_to
+from services.api.store.history import shortened
 
 RECENT_EXCHANGES = 20
 """Exchanges that a conversation keeps in its own document; HISTORY_TURNS can't be more."""

@@ -16,17 +16,17 @@ import structlog
 
 from libs.bus.work import OUTAGES
 from libs.runtime.aside import aside
-from services.rag.crawl.fetch import Fetched, Fetcher, any_answer, gunzipped, only_success
+from services.rag.crawl.fetch.fetch import Fetched, Fetcher, any_answer, gunzipped, only_success
+from services.rag.crawl.fetch.robots import Rules, directives_of, rules_of
+from services.rag.crawl.fetch.skipped import Skipped, Unreachable
+from services.rag.crawl.fetch.urls import Scope, normalised, site_of, spelling_of
 from services.rag.crawl.frontier import Bounds, Frontier, Known
-from services.rag.crawl.kinds import HTML, content_type, file_name, suffix_of
-from services.rag.crawl.pages import Pages, Visit, packed
+from services.rag.crawl.kept import Pages, Visit, packed
+from services.rag.crawl.pages.kinds import HTML, content_type, file_name, suffix_of
+from services.rag.crawl.pages.read import SITEMAP, Read
+from services.rag.crawl.pages.reader import UNREADABLE, Reader
 from services.rag.crawl.progress import Progress
-from services.rag.crawl.read import SITEMAP, Read
-from services.rag.crawl.reader import UNREADABLE, Reader
-from services.rag.crawl.robots import Rules, directives_of, rules_of
-from services.rag.crawl.skipped import Skipped, Unreachable
 from services.rag.crawl.state import Claim, Gone, SiteStates
-from services.rag.crawl.urls import Scope, normalised, site_of, spelling_of
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from services.rag.crawl.urls import Scope, without_query
+from services.rag.crawl.fetch.urls import Scope, without_query
 
 
 @dataclass(frozen=True, kw_only=True)

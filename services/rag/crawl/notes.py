@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from libs.contracts.sources import Note
-from services.rag.crawl.pages import Visit
-from services.rag.parse.section import few, note
+from services.rag.crawl.kept import Visit
+from services.rag.read.section import few, note
 
 MOST_NAMED = 3
 """Addresses that a note names."""

@@ -1,7 +1,7 @@
 """What the owner of a source is told about its crawl. No I/O."""
 
 from libs.contracts.sources import SitePages, SkippedPage
-from services.rag.crawl.pages import Visit
+from services.rag.crawl.kept import Visit
 
 MOST_SHOWN = 50
 """Skipped pages that are shown with their reasons."""

@@ -14,7 +14,9 @@ from libs.contracts.sources import SitePages, Website
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
-from services.rag.store import DELETING
+
+DELETING = "deleting"
+"""The status of a source that goes, and is not shown any more."""
 
 
 @dataclass(frozen=True, kw_only=True)

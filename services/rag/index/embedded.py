@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from libs.runtime.aside import aside
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import background
-from services.rag.chunk import words_of
+from services.rag.index.chunk import words_of
 from services.rag.index.interface import WORDS, Chunk, Hit, chunk_of, hidden, other_size
 from services.rag.index.live import LiveShard, close
 from services.rag.vector import Vector

@@ -7,8 +7,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from services.rag.parse.questions import asks
-from services.rag.parse.section import HEADING_SEPARATOR
+from services.rag.read.questions import asks
+from services.rag.read.section import HEADING_SEPARATOR
 from services.rag.vector import Vector
 
 # Any fixed namespace does; changing it would orphan every chunk that is indexed already.

@@ -16,7 +16,7 @@ from stamina import retry_context
 from libs.bus.errors import ServiceUnavailable
 from libs.runtime.aside import aside
 from libs.runtime.settings import SettingsError
-from services.rag.chunk import words_of
+from services.rag.index.chunk import words_of
 from services.rag.index.interface import WORDS, Chunk, Hit, chunk_of, hidden, other_size
 from services.rag.vector import Vector
 

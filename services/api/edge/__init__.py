@@ -1,0 +1,1 @@
+"""Around every request: who is calling, how often, and what an account has of a process."""

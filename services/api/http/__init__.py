@@ -1,0 +1,1 @@
+"""HTTP as such: requests as they arrive, bodies, pages of lists, errors, streams of events."""

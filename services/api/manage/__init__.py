@@ -1,0 +1,1 @@
+"""What an account sets up and looks at: agents, keys, sources, webhooks, usage."""

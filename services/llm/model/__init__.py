@@ -1,0 +1,1 @@
+"""The model server: asking it, what it refuses, its stream of pieces."""

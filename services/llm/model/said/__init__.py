@@ -1,0 +1,1 @@
+"""What of a model's text is said: no thoughts, no calls of tools."""

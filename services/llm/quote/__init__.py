@@ -1,0 +1,1 @@
+"""An answer without a model: the sentences, rows and items that answer."""

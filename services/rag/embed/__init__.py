@@ -1,0 +1,1 @@
+"""From a text to its vector: the bundled model or a server of the operator."""

@@ -1,0 +1,1 @@
+"""HTML: a page, its headings, tables, folded parts and data."""

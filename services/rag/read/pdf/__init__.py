@@ -1,0 +1,1 @@
+"""PDF: a document, its pages, the text of one."""

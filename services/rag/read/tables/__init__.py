@@ -1,0 +1,1 @@
+"""Tables of spreadsheets and CSV files: their names, rows and cells."""

@@ -1,0 +1,1 @@
+"""Word: a document, its numbering, its headers and footnotes."""

@@ -1,0 +1,1 @@
+"""What an agent knows: the calls about it, its store, and how it is indexed."""

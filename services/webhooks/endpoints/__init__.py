@@ -1,0 +1,1 @@
+"""The endpoints of an agent: calls, store, health."""

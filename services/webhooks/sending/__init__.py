@@ -1,0 +1,1 @@
+"""From an event to a delivered request, the log of it, and what is sent again."""
