@@ -15,8 +15,8 @@ from alonchat.settings import StackSettings
 from alonchat.up import up as run_stack
 from libs.bus.errors import FaultError, Refused, ServiceUnavailable
 from libs.runtime import logs
-from libs.runtime import serve as runtime
 from libs.runtime.settings import SettingsError
+from services.__main__ import serve as run_services
 
 Service = Literal["billing", "webhooks", "llm", "rag", "api"]
 OnlyService = Annotated[
@@ -55,7 +55,7 @@ def up(
 @app.command
 def serve(*services: Service) -> None:
     """Run services in this process, all of them when none is named. What a container runs."""
-    runtime.serve(services)
+    run_services(services)
 
 
 @app.command(name="doctor")

@@ -13,11 +13,10 @@ from alonchat.finding import Finding
 from alonchat.settings import StackSettings
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
-from libs.contracts.calls import Probe, probe
+from libs.bus.health import run_checks
+from libs.contracts.calls import SERVICES, Probe, probe
 from libs.contracts.subjects import DEAD
-from libs.runtime.health import run_checks
 from libs.runtime.mongo import open_mongo, ping_mongo
-from libs.runtime.serve import SERVICES
 from libs.runtime.settings import Settings, SettingsError
 
 PROBE_TIMEOUT = 5.0

@@ -22,7 +22,7 @@ from alonchat.errors import OperatorError
 from alonchat.output import Progress
 from alonchat.settings import StackSettings
 from alonchat.supervise import Program, Supervisor
-from libs.runtime.serve import SERVICES
+from libs.contracts.calls import SERVICES
 
 READY_TIMEOUT = 90.0
 """Seconds that the services get to become ready."""

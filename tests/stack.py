@@ -18,7 +18,7 @@ from alonchat.child import tied
 from alonchat.embedded import Server
 from libs.bus.bus import open_bus
 from libs.contracts.accounts import CREATE_ACCOUNT, SET_PLAN, CreateAccount, Plan, SetPlan
-from libs.runtime.serve import SERVICES
+from libs.contracts.calls import SERVICES
 from tests.fakes import qdrant_server
 
 READY_TIMEOUT = 60.0

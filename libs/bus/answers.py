@@ -12,7 +12,7 @@ from libs.bus.bus import Bus
 from libs.bus.errors import FaultError, Refused, ServiceUnavailable, TooLarge
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import Message, decode, encode
-from libs.runtime.mongo import MongoUnavailable
+from libs.runtime.outages import MongoUnavailable
 
 log = structlog.get_logger()
 

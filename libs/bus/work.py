@@ -28,7 +28,7 @@ from libs.contracts import subjects
 from libs.contracts.message import decode
 from libs.contracts.subjects import Stream
 from libs.runtime.clock import now
-from libs.runtime.mongo import MongoUnavailable
+from libs.runtime.outages import MongoUnavailable
 
 log = structlog.get_logger()
 

@@ -5,6 +5,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 from libs.contracts.message import Message, Part
 
+SERVICES = ("billing", "webhooks", "llm", "rag", "api")
+"""In the order in which they start; they stop in the opposite one, the edge first."""
+
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
 

@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 Collection = AsyncIOMotorCollection[dict[str, Any]]
-MongoUnavailable = ConnectionFailure
 DuplicateError = DuplicateKeyError
 DUPLICATE_KEY = 11000
 
@@ -24,7 +23,6 @@ __all__ = [
     "Collection",
     "Database",
     "DuplicateError",
-    "MongoUnavailable",
     "insert_new",
     "open_mongo",
     "ping_mongo",

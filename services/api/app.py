@@ -14,8 +14,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from libs.bus.bus import Bus, open_bus
 from libs.bus.files import open_files
+from libs.bus.health import answer_probes
 from libs.runtime.deleted_agents import SWEEP_EVERY, DeletedAgents
-from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import background, vital
@@ -128,7 +128,7 @@ async def _application(
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the process's signals to libs/runtime/serve.py."""
+    """A server that leaves the process's signals to services/__main__.py."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 
 from libs.bus.bus import Bus
 from libs.bus.files import Files
-from libs.runtime.health import Check
+from libs.bus.health import Check
 from services.api.chat import feedback, messages
 from services.api.chat import send as chat
 from services.api.chat.accept import Acceptance

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from libs.bus.bus import open_bus
-from libs.runtime.health import answer_probes
+from libs.bus.health import answer_probes
 from libs.runtime.mongo import open_mongo, ping_mongo
 from libs.runtime.tasks import background
 from services.billing.expiry import Expiry

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from libs.bus.answers import answer
 from libs.bus.bus import open_bus
+from libs.bus.health import answer_probes
 from libs.contracts.models import EXAMINE_MODEL
-from libs.runtime.health import answer_probes
 from services.llm.handlers import register
 from services.llm.model.examine import Examiner
 from services.llm.model.openai import open_model

@@ -7,8 +7,8 @@ from functools import partial
 
 from libs.bus.bus import open_bus
 from libs.bus.files import open_files
+from libs.bus.health import Check, answer_probes
 from libs.runtime.deleted_agents import SWEEP_EVERY
-from libs.runtime.health import Check, answer_probes
 from libs.runtime.mongo import open_mongo, ping_mongo
 from libs.runtime.tasks import background
 from services.rag.crawl.kept import Pages

@@ -7,11 +7,11 @@ from functools import partial
 import httpx
 
 from libs.bus.bus import Bus, open_bus
+from libs.bus.health import answer_probes
 from libs.egress.resolve import Resolver
 from libs.egress.safe_transport import open_client
 from libs.egress.safe_url import Allowed, any_of, is_loopback, public_or_in
 from libs.runtime.deleted_agents import SWEEP_EVERY, DeletedAgents
-from libs.runtime.health import answer_probes
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.tasks import background
 from services.webhooks.endpoints.calls import Endpoints

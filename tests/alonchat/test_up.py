@@ -18,7 +18,7 @@ from alonchat.embedded import free_port
 from alonchat.settings import StackSettings
 from libs.bus.bus import open_bus
 from libs.contracts.accounts import LIST_ACCOUNTS, ListAccounts
-from libs.runtime.serve import SERVICES
+from libs.contracts.calls import SERVICES
 from tests.alonchat.installed import Installed, alonchat, environment, none_runs
 from tests.waiting import eventually
 

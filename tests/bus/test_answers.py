@@ -6,7 +6,7 @@ from libs.bus.answers import answer
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError, ServiceUnavailable
 from libs.contracts.billing import GET_BALANCE, Balance, GetBalance
-from libs.runtime.mongo import MongoUnavailable
+from libs.runtime.outages import MongoUnavailable
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from libs.bus.bus import Bus, open_bus
 
 
 async def on_uvloop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run in a loop of the kind that libs/runtime/serve.py uses."""
+    """Run in a loop of the kind that services/__main__.py uses."""
     await asyncio.to_thread(lambda: uvloop.run(work()))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from libs.runtime.serve import SERVICES
+from libs.contracts.calls import SERVICES
 from tests import servers
 from tests.deploy.settings_table import CLASSES, DOCUMENT, written
 
@@ -101,11 +101,20 @@ def test_the_node_clients_are_pinned_with_hashes() -> None:
 
 
 def test_an_image_installs_only_its_own() -> None:
-    """The web framework is the edge's, the index rag's, the Mongo server no image's."""
+    """The web framework is the edge's, the index rag's; llm has no database; no server is in any."""
     pinned = {name: (ROOT / "requirements" / f"{name}.txt").read_text() for name in SERVICES}
     assert [name for name, text in pinned.items() if "\nlitestar==" in text] == ["api"]
     assert [name for name, text in pinned.items() if "\nqdrant-client==" in text] == ["rag"]
+    assert [name for name, text in pinned.items() if "motor==" not in text] == ["llm"]
+    assert [name for name, text in pinned.items() if "pymongo==" not in text] == ["llm"]
     assert not [name for name, text in pinned.items() if "\nsecantusdb==" in text]
+
+
+def test_llm_needs_no_driver() -> None:
+    """It starts where none is installed, as in its image."""
+    without = "import sys; sys.modules |= dict.fromkeys(('motor', 'pymongo', 'bson')); "
+    command = [sys.executable, "-c", without + "import services.llm.app, services.__main__"]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def test_the_settings_table_is_current() -> None:

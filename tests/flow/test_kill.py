@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from libs.runtime.serve import SERVICES
+from libs.contracts.calls import SERVICES
 from tests.fakes.openai_server import FakeOpenAI, Script
 from tests.fakes.webhook_receiver import Receiver
 from tests.flow.client import HOURS, Client, Streamed

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from libs.runtime.health import run_checks
+from libs.bus.health import run_checks
 from services.llm.choices import Choice
 from services.llm.failures import Failed
 from services.llm.model.openai import open_model

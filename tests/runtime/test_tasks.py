@@ -9,7 +9,7 @@ import pytest
 from pymongo.errors import CursorNotFound
 
 from libs.bus.errors import FaultError, ServiceUnavailable
-from libs.runtime.mongo import MongoUnavailable
+from libs.runtime.outages import MongoUnavailable
 from libs.runtime.tasks import background, forever
 
 ROOT = Path(__file__).parents[2]

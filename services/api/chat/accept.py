@@ -32,7 +32,7 @@ from libs.contracts.chat import (
 from libs.contracts.events import ConversationStarted, MessageFailed, MessageReceived, outcome_id
 from libs.runtime.clock import now
 from libs.runtime.ids import is_id, new_id, new_secret
-from libs.runtime.mongo import MongoUnavailable
+from libs.runtime.outages import MongoUnavailable
 from services.api.chat.grounding import Grounding
 from services.api.chat.replies import Inbox, Replies
 from services.api.chat.room import Place

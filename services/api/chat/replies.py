@@ -23,7 +23,7 @@ from libs.bus.errors import BusError
 from libs.contracts import subjects
 from libs.contracts.replies import AnyReply
 from libs.runtime.ids import new_id
-from libs.runtime.mongo import MongoUnavailable
+from libs.runtime.outages import MongoUnavailable
 from services.api.chat.transcript import Answer, ClientEvent, MissedFrames
 from services.api.edge.shares import Line
 from services.api.store.conversations import Conversations

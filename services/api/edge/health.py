@@ -10,8 +10,8 @@ from litestar import Response, get
 
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
+from libs.bus.health import Check, run_checks
 from libs.contracts.calls import Dependency, Probe, probe
-from libs.runtime.health import Check, run_checks
 
 OTHERS = ("rag", "llm", "billing", "webhooks")
 PROBE_TIMEOUT = 3.0

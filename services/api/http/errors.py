@@ -32,7 +32,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
 from libs.bus.errors import FaultError, Refused, ServiceUnavailable, TooLarge
-from libs.runtime.mongo import MongoUnavailable
+from libs.runtime.outages import MongoUnavailable
 
 log = structlog.get_logger()
 
