@@ -101,7 +101,7 @@ def test_the_node_clients_are_pinned_with_hashes() -> None:
 
 
 def test_an_image_installs_only_its_own() -> None:
-    """The web framework is the edge's, the index rag's; llm has no database; no server is in any."""
+    """The web framework is the edge's, the index rag's; llm has no database."""
     pinned = {name: (ROOT / "requirements" / f"{name}.txt").read_text() for name in SERVICES}
     assert [name for name, text in pinned.items() if "\nlitestar==" in text] == ["api"]
     assert [name for name, text in pinned.items() if "\nqdrant-client==" in text] == ["rag"]
