@@ -5,7 +5,7 @@ rag.ground                 call   find passages for a message that is being acce
 sources.submitted          work   index a source
 sources.crawl              work   fetch the pages of a website
 events.agent.deleted.*     work   remove everything of an agent
-rag.create_source … delete_source   calls, see sources.py
+rag.create_source … delete_source   calls, see sources/calls.py
 """
 
 import structlog

@@ -1,10 +1,11 @@
 """What webhooks reacts to.
 
-webhooks.…_endpoint     → endpoints.py; resume_endpoint and the calls about deliveries → replays.py
-events.>                agent.deleted → agents.py, everything else → fan_out.py
-webhooks.deliveries.>   → dispatch.py
-webhooks.replays.>      → replays.py
-cache.invalidated       → directory.py
+webhooks.…_endpoint     → endpoints/calls.py
+webhooks.…_delivery     → sending/replays.py, and resume_endpoint
+events.>                agent.deleted → forgetting.py, everything else → sending/fan_out.py
+webhooks.deliveries.>   → sending/queue.py
+webhooks.replays.>      → sending/replays.py
+cache.invalidated       → endpoints/known.py
 """
 
 from nats.aio.msg import Msg

@@ -1,1 +1,1 @@
-"""From a document's bytes to its sections. Runs in a process of its own, see isolated.py."""
+"""From a document's bytes to its sections. Runs in a process of its own, see process.py."""

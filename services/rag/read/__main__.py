@@ -1,4 +1,4 @@
-"""`python -m services.rag.read FILE SUFFIX LIMITS`: print what it says, for isolated.py."""
+"""`python -m services.rag.read FILE SUFFIX LIMITS`: print what it says, for process.py."""
 
 import os
 import resource

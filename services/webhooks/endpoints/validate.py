@@ -1,4 +1,4 @@
-"""What an endpoint may look like. Pure: the URL's host is looked up in endpoints.py.
+"""What an endpoint may look like. Pure: the URL's host is looked up in calls.py.
 
 Every rule raises FaultError `invalid` with the field in `param`.
 """

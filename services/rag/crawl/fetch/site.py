@@ -1,4 +1,4 @@
-"""The part `site` of a website's document in `sources`, see state.py. No I/O."""
+"""The part `site` of a website's document in `sources`, see crawl/state.py. No I/O."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Has the pages of a crawl read in a process of their own, see reading.py and parse/isolated.py."""
+"""Has the pages of a crawl read in a process of their own, see reading.py and read/process.py."""
 
 import asyncio
 import sys
