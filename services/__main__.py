@@ -1,7 +1,6 @@
 """`python -m services [name…]`: run services until told to stop; none named means all of them."""
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,9 +15,6 @@ from libs.runtime import logs
 from libs.runtime.settings import Settings, SettingsError
 
 log = structlog.get_logger()
-
-GARBAGE_AFTER = 20_000
-"""Objects that were made and not freed, after which cycles among them are looked for."""
 
 
 def main(names: list[str]) -> None:
@@ -50,20 +46,8 @@ async def _serve(names: Sequence[str]) -> None:
             app = import_module(f"services.{name}.app")
             await stack.enter_async_context(app.run())
             log.info("service.started", name=name)
-        _collect_less()
         await stop.wait()
         log.info("service.stopping")
-
-
-def _collect_less() -> None:
-    """Look for garbage in what comes from now on, and less often.
-
-    What a service is made of stays for as long as it runs: some 300,000 objects, which every full
-    collection went through. Most requests leave no cycles.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_AFTER)
 
 
 if __name__ == "__main__":
