@@ -24,6 +24,17 @@ def test_a_place_is_given_back_with_its_holder() -> None:
     assert shares.taken("acc_2") == 1
 
 
+def test_a_place_can_be_given_back_before_its_holder_goes() -> None:
+    """As by the frame of an answer that was cancelled, which a cycle keeps; again, nothing more."""
+    shares: Shares[Holder] = Shares()
+    mine, other = Holder(shares, "acc_1"), Holder(shares, "acc_1")
+    for _ in range(2):
+        shares.give_back(mine.place, mine)
+    assert (shares.taken("acc_1"), shares.total) == (1, 1)
+    shares.give_back(other.place, other)
+    assert (shares.taken("acc_1"), shares.total) == (0, 0)
+
+
 def test_a_question_waits_until_a_worker_says_something() -> None:
     """Again it changes nothing; what nobody hears of waits for so long and no longer."""
     line = Line(patience=3600)

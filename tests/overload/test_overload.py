@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -57,8 +58,14 @@ def refused(response: httpx.Response) -> bool:
 
 
 async def test_open_answers_are_bounded(tmp_path: Path, model: FakeOpenAI) -> None:
-    """One more than MAX_OPEN_ANSWERS is refused, costs nothing, and has room when others leave."""
-    async with narrow(tmp_path, model, MAX_OPEN_ANSWERS="3") as (_, client, agent):
+    """One more than MAX_OPEN_ANSWERS is refused, costs nothing, and has room when others leave.
+
+    Without waiting for the garbage to be collected: here, nothing ever does.
+    """
+    (tmp_path / "sitecustomize.py").write_text("import gc\ngc.disable()\n")
+    python = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    limits = {"MAX_OPEN_ANSWERS": "3", "PYTHONPATH": python}
+    async with narrow(tmp_path, model, **limits) as (_, client, agent):
         async with AsyncExitStack() as streams:
             opened = [
                 await streams.enter_async_context(client.streaming(agent, "Hi")) for _ in range(3)

@@ -8,11 +8,11 @@ no more than its share, so that there is room for the others.
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from libs.bus.bus import Bus
 from libs.contracts.subjects import CHAT
-from services.api.edge.shares import Line, Share, Shares
+from services.api.edge.shares import Line, Shares
 from services.api.http.errors import Overloaded
 
 LOOK_EVERY = 0.5
@@ -20,9 +20,18 @@ LOOK_EVERY = 0.5
 
 
 class Place:
-    """The room of one open answer: whoever reads the answer keeps it, and it ends with that."""
+    """The room of one open answer: it ends with the block of whoever reads it, or with itself."""
 
-    share: Share["Place"]
+    def __init__(self, places: Shares["Place"], account_id: str) -> None:
+        self._places = places
+        self._share = places.take(account_id, self)
+
+    def __enter__(self) -> None:
+        """Keep it for as long as the block runs."""
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self._places.give_back(self._share, self)
 
 
 class Admission:
@@ -54,14 +63,20 @@ class Admission:
             raise Overloaded("This account has too many answers open right now.")
         if self._places.total >= self._most_open:
             raise Overloaded("Too many answers are being streamed right now.")
-        place = Place()
-        place.share = self._places.take(account_id, place)
-        return place
+        return Place(self._places, account_id)
 
     @contextmanager
     def admit(self, account_id: str) -> Iterator[Place]:
         """Let a message in, which is in line when the block ends. Raises Overloaded."""
         place = self.open(account_id)
+        with ExitStack() as unless_let_in:
+            unless_let_in.enter_context(place)
+            with self._in_line(account_id):
+                yield place
+            unless_let_in.pop_all()
+
+    @contextmanager
+    def _in_line(self, account_id: str) -> Iterator[None]:
         waiting = self._line.waiting(account_id) + self._admitting[account_id]
         if waiting >= self._most_waiting_each:
             raise Overloaded("Too many questions of this account wait for an answer right now.")
@@ -70,7 +85,7 @@ class Admission:
         self._waiting += 1
         self._admitting[account_id] += 1
         try:
-            yield place
+            yield
         finally:
             self._admitting[account_id] -= 1
             if not self._admitting[account_id]:

@@ -2,7 +2,7 @@
 
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import msgspec
@@ -123,8 +123,9 @@ class Relay:
         message_id = accepted.turn.message_id
         answer = Answer()
         try:
-            async for batch in self._replies.follow(message_id, accepted.inbox, answer):
-                yield batch
+            with accepted.place or nullcontext():
+                async for batch in self._replies.follow(message_id, accepted.inbox, answer):
+                    yield batch
             if answer.end is None:
                 await self._acceptance.fail(
                     accepted.request, TIMED_OUT.code, TIMED_OUT.message, answer.text
@@ -142,21 +143,22 @@ class Relay:
         message_id: str,
         outcome: Outcome | None,
         last_event_id: str | None,
-        _place: Place | None,  # kept for as long as this runs
+        place: Place | None,
     ) -> AsyncGenerator[list[ClientEvent], None]:
         answer = Answer()
         if outcome is not None and last_event_id is None:
             yield answer.take(outcome)
             return
-        async with self._replies.overhear(message_id) as inbox:
-            past = await self._replies.catch_up(message_id, answer)
-            if outcome is not None:
-                past += answer.take(outcome)
-            seen = last_event_id and event_ids.place(message_id, last_event_id)
-            if missed := after(past, seen):
-                yield missed
-            async for batch in self._replies.follow(message_id, inbox, answer):
-                yield batch
+        with place or nullcontext():
+            async with self._replies.overhear(message_id) as inbox:
+                past = await self._replies.catch_up(message_id, answer)
+                if outcome is not None:
+                    past += answer.take(outcome)
+                seen = last_event_id and event_ids.place(message_id, last_event_id)
+                if missed := after(past, seen):
+                    yield missed
+                async for batch in self._replies.follow(message_id, inbox, answer):
+                    yield batch
 
 
 def _response(

@@ -38,6 +38,14 @@ class Shares(Generic[Holder]):
         self._all.add(holder)
         return share
 
+    def give_back(self, share: Share[Holder], holder: Holder) -> None:
+        """Take a holder's place back before its life ends; again, it changes nothing.
+
+        A life may end late: what an exception has passed lives until garbage is collected.
+        """
+        share.discard(holder)
+        self._all.discard(holder)
+
 
 class Line:
     """The questions of each account that no worker has said anything to yet.
