@@ -96,6 +96,6 @@ def test_onnxruntime_is_imported_where_it_is_silent() -> None:
         *ROOT.glob("alonchat/*.py"),
     ):
         if "import onnxruntime" in path.read_text():
-            assert path.parent == ROOT / "services/rag/embed"
+            assert ROOT / "services/rag" in path.parents
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert all(f"{name}={value}" in dockerfile for name, value in SILENCE.items())

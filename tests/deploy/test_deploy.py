@@ -110,13 +110,6 @@ def test_an_image_installs_only_its_own() -> None:
     assert not [name for name, text in pinned.items() if "\nsecantusdb==" in text]
 
 
-def test_llm_needs_no_driver() -> None:
-    """It starts where none is installed, as in its image."""
-    without = "import sys; sys.modules |= dict.fromkeys(('motor', 'pymongo', 'bson')); "
-    command = [sys.executable, "-c", without + "import services.llm.app, services.__main__"]
-    subprocess.run(command, cwd=ROOT, check=True)
-
-
 def test_the_settings_table_is_current() -> None:
     """docs/operating.md lists every setting as it is; `make docs` writes it."""
     document = DOCUMENT.read_text()

@@ -25,9 +25,9 @@ from libs.contracts.sources import (
 )
 from libs.runtime.mongo import Database
 from services.rag.app import run
-from services.rag.crawl.crawl import MOST_TRIES
 from services.rag.crawl.fetch.fetch import PRIVATE
 from services.rag.crawl.kept import Pages
+from services.rag.crawl.limits import MOST_TRIES
 from services.rag.crawl.state import Gone, SiteStates
 from tests.fakes import website
 from tests.fakes.website import HTML, Answer, Website, page, redirect, running_website, text

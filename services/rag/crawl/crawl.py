@@ -7,7 +7,6 @@ in their order, and goes on as if it had made them itself.
 import asyncio
 import re
 from collections import Counter, deque
-from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import httpx
@@ -15,13 +14,14 @@ import msgspec
 import structlog
 
 from libs.bus.work import OUTAGES
-from libs.runtime.aside import aside
-from services.rag.crawl.fetch.fetch import Fetched, Fetcher, any_answer, gunzipped, only_success
-from services.rag.crawl.fetch.robots import Rules, directives_of, rules_of
-from services.rag.crawl.fetch.skipped import Skipped, Unreachable
+from services.rag.crawl.allowed import Robots
+from services.rag.crawl.fetch.fetch import Fetched, Fetcher, gunzipped, only_success
+from services.rag.crawl.fetch.robots import directives_of
+from services.rag.crawl.fetch.skipped import Busy, Skipped
 from services.rag.crawl.fetch.urls import Scope, normalised, site_of, spelling_of
-from services.rag.crawl.frontier import Bounds, Frontier, Known
+from services.rag.crawl.frontier import Frontier, Known
 from services.rag.crawl.kept import Pages, Visit, packed
+from services.rag.crawl.limits import MOST_TRIES, Limits
 from services.rag.crawl.pages.kinds import HTML, content_type, file_name, suffix_of
 from services.rag.crawl.pages.read import SITEMAP, Read
 from services.rag.crawl.pages.reader import UNREADABLE, Reader
@@ -32,85 +32,12 @@ log = structlog.get_logger()
 
 _SENDABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 """A header's value of printable ASCII."""
-FORBIDDEN = "The site's robots.txt does not allow it."
-NO_ROBOTS = "The site's robots.txt can't be read, so nothing of the site may be."
 ELSEWHERE = "It redirects to a page that does not belong to the crawl."
 SAME_PAGE = "It is the same page as another one."
 NO_INDEX = "It asks not to be indexed (noindex)."
-MOST_TRIES = 3
-"""How often a page is asked for whose server says that it is asked too much."""
 MOST_REFRESHES = 5
 """How often pages may send their readers on, one behind the other."""
 OTHER_KIND = "It is no page or document that can be read"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What bounds a crawl.
-
-    Pages, characters of all pages, seconds, seconds between two requests and the longest that a
-    site can ask for, pages at once, bytes of a sitemap, entries and files of all sitemaps.
-    """
-
-    pages: int
-    characters: int
-    seconds: float
-    delay: float
-    longest_delay: float
-    at_once: int
-    bytes: int
-    entries: int
-    sitemaps: int
-    agent: str
-    bounds: Bounds
-
-
-class Robots:
-    """The robots.txt of each host that a crawl meets, fetched once."""
-
-    def __init__(self, fetcher: Fetcher, limits: Limits) -> None:
-        self._fetcher = fetcher
-        self._limits = limits
-        self._known: dict[str, Rules | Skipped] = {}
-        self._tries: Counter[str] = Counter()
-        self._turn = asyncio.Lock()
-
-    async def rules(self, url: str) -> Rules:
-        """Return the rules for an address. Raises Skipped, Unreachable when a later try may do."""
-        address = urljoin(url, "/robots.txt")
-        async with self._turn:
-            if address not in self._known:
-                self._tries[address] += 1
-                self._known[address] = await self._fetch(address)
-        found = self._known[address]
-        if isinstance(found, Skipped):
-            raise Skipped(str(found))
-        return found
-
-    async def check(self, url: str) -> None:
-        """Raise Skipped unless an address may be fetched."""
-        rules = await self.rules(url)
-        if not await aside(rules.size, rules.allow, url):
-            raise Skipped(FORBIDDEN)
-
-    async def delay(self, url: str) -> float:
-        """Return the seconds between two requests to a host. Raises Skipped."""
-        asked = min((await self.rules(url)).delay, self._limits.longest_delay)
-        return max(asked, self._limits.delay)
-
-    async def _fetch(self, address: str) -> Rules | Skipped:
-        try:
-            found = await self._fetcher.get(address, delay=0.0, accept=any_answer)
-            agent = self._limits.agent
-            rules = await aside(len(found.body), rules_of, found.status, found.body, agent)
-        except Skipped as skipped:
-            if _asks_for_less(skipped) and self._tries[address] < MOST_TRIES:
-                raise
-            return skipped
-        except Exception:  # whatever stands in it
-            log.exception("crawl.robots_failed", url=address)
-            return Skipped(NO_ROBOTS)
-        return rules or Skipped(NO_ROBOTS)
 
 
 class Crawl:
@@ -213,7 +140,7 @@ class Crawl:
         try:
             visit, text = await self._read_page(known, passed)
         except Skipped as skipped:
-            if self._may_come_again(known, skipped):
+            if isinstance(skipped, Busy) and self._may_come_again(known):
                 self._frontier.again(known, passed)
                 return
             visit, text = _nothing(known, str(skipped))
@@ -231,12 +158,10 @@ class Crawl:
         await self._pages.save(claim.agent_id, claim.source_id, claim.number, visit, text)
         await self._states.progress(claim, self._progress.shown(self._frontier.known))
 
-    def _may_come_again(self, known: Known, skipped: Skipped) -> bool:
-        """Tell whether a page is asked for once more, later: its server only wants less."""
-        if not _asks_for_less(skipped) or self._is_late():
-            return False
+    def _may_come_again(self, known: Known) -> bool:
+        """Tell whether a page of a busy server is asked for once more, later."""
         self._tries[known.url] += 1
-        return self._tries[known.url] < MOST_TRIES
+        return self._tries[known.url] < MOST_TRIES and not self._is_late()
 
     def _is_there(self, visit: Visit) -> bool:
         """Tell whether a page is one that there is already, whatever address it names as its own.
@@ -380,11 +305,6 @@ class Crawl:
 
 def _shapes_of(visit: Visit) -> set[tuple[str, str]]:
     return {(spelling_of(visit.final), visit.shape)}
-
-
-def _asks_for_less(skipped: Skipped) -> bool:
-    """Tell whether a server answered that it is asked too much now: it may answer later."""
-    return isinstance(skipped, Unreachable) and skipped.busy
 
 
 def _nothing(known: Known, reason: str) -> tuple[Visit, bytes]:

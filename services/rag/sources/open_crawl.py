@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, closing
 from libs.egress.resolve import Resolver
 from libs.egress.safe_transport import open_client
 from libs.egress.safe_url import public_or_in
-from services.rag.crawl import crawl
 from services.rag.crawl.fetch import fetch
 from services.rag.crawl.fetch.fetch import Fetcher
 from services.rag.crawl.fetch.pace import Pace
 from services.rag.crawl.frontier import Bounds
+from services.rag.crawl.limits import Limits
 from services.rag.crawl.pages import reader
 from services.rag.settings import RagSettings
 from services.rag.sources.websites import Tools
@@ -55,8 +55,8 @@ def _reading(settings: RagSettings) -> reader.Limits:
     )
 
 
-def _limits(settings: RagSettings) -> crawl.Limits:
-    return crawl.Limits(
+def _limits(settings: RagSettings) -> Limits:
+    return Limits(
         pages=settings.max_site_pages,
         characters=settings.max_site_characters,
         seconds=settings.crawl_seconds,

@@ -12,9 +12,10 @@ from libs.bus.bus import Bus
 from libs.bus.work import MAX_ATTEMPTS, OUTAGES, Delivered, GiveUp
 from libs.contracts.sources import Note, Source, SourceCrawl, SourceSubmitted
 from libs.contracts.subjects import SOURCES_CRAWL, SOURCES_SUBMITTED
-from services.rag.crawl.crawl import Crawl, Limits
+from services.rag.crawl.crawl import Crawl
 from services.rag.crawl.fetch.fetch import Fetcher
 from services.rag.crawl.kept import Page, Pages
+from services.rag.crawl.limits import Limits
 from services.rag.crawl.notes import notes_of
 from services.rag.crawl.pages import reader
 from services.rag.crawl.state import Claim, Gone, SiteStates

@@ -14,7 +14,7 @@ import structlog
 from libs.egress.retry_after import retry_after
 from libs.egress.safe_transport import UnsafeAddress
 from services.rag.crawl.fetch.pace import Pace
-from services.rag.crawl.fetch.skipped import Skipped, Unreachable
+from services.rag.crawl.fetch.skipped import Busy, Skipped, Unreachable
 from services.rag.crawl.fetch.urls import normalised, site_of
 
 log = structlog.get_logger()
@@ -115,10 +115,11 @@ class Fetcher:
         for _ in range(self._limits.retries):
             try:
                 return await self._politely(url, delay, accept, headers)
+            except Busy:
+                continue  # the host's own pace makes the next try wait
             except Unreachable as error:
-                if not error.busy:  # else the host's own pace makes the next try wait
-                    wait = max(error.after, delay, RETRY_DELAY)
-                    await asyncio.sleep(min(wait, self._limits.longest_delay))
+                wait = max(error.after, delay, RETRY_DELAY)
+                await asyncio.sleep(min(wait, self._limits.longest_delay))
         return await self._politely(url, delay, accept, headers)
 
     async def _politely(
@@ -129,9 +130,8 @@ class Fetcher:
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     found = await self._once(url, accept, headers)
-            except Unreachable as error:
-                if error.busy:
-                    host.slow_down(min(error.after, self._limits.longest_delay))
+            except Busy as error:
+                host.slow_down(min(error.after, self._limits.longest_delay))
                 raise
             except TimeoutError:
                 seconds = self._limits.seconds
@@ -160,7 +160,7 @@ class Fetcher:
             if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, 502, 503, 504}:
                 reason = f"The server answered with an error ({response.status_code})."
                 asked = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
-                raise Unreachable(reason, asked, busy=True)
+                raise Busy(reason, asked)
             body = b""
             if response.status_code not in REDIRECTS:
                 accept(response, url)

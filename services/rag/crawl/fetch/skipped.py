@@ -12,12 +12,12 @@ class Skipped(Exception):
 
 
 class Unreachable(Skipped):
-    """No answer came, or one that says to try again: `after` seconds, where it says so.
+    """No answer came, or one that says to try again: `after` seconds, where it says so."""
 
-    `busy`: there is a server, which asks for less.
-    """
-
-    def __init__(self, reason: str, after: float = 0.0, *, busy: bool = False) -> None:
+    def __init__(self, reason: str, after: float = 0.0) -> None:
         super().__init__(reason)
         self.after = after
-        self.busy = busy
+
+
+class Busy(Unreachable):
+    """There is a server, which asks for less."""

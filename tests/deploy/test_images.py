@@ -1,0 +1,47 @@
+"""Each image has what its service and the operators' command need, and installs nothing else.
+
+No image can be built here; in its place whatever its requirements do not name can't be imported.
+"""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from libs.contracts.calls import SERVICES
+
+ROOT = Path(__file__).parents[2]
+_PIN = re.compile(r"^([\w.-]+)==", re.MULTILINE)
+_SEPARATORS = re.compile(r"[-_.]+")
+OURS = "alonchat"
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as the package index compares it."""
+    return _SEPARATORS.sub("-", name).lower()
+
+
+def missing_in(service: str) -> list[str]:
+    """Return the packages of this environment that a service's image has not."""
+    pinned = (ROOT / "requirements" / f"{service}.txt").read_text()
+    installed = {OURS, *map(normal, _PIN.findall(pinned))}
+    return sorted(
+        package
+        for package, owners in packages_distributions().items()
+        if installed.isdisjoint(map(normal, owners))
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_has_what_it_runs(service: str) -> None:
+    """`alonchat serve`, `alonchat doctor --service` and what they load."""
+    program = (
+        "import sys; sys.modules |= dict.fromkeys(sys.argv[1:]); "
+        f"import alonchat.cli, services.__main__, services.{service}.app"
+    )
+    without = [one for one in missing_in(service) if one.isidentifier()]
+    assert "pytest" in without
+    subprocess.run([sys.executable, "-c", program, *without], cwd=ROOT, check=True)
