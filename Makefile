@@ -33,9 +33,10 @@ bench-plots: $(VENV)/dev.stamp  ## draw the figures measured last into docs/perf
 eval: $(VENV)/dev.stamp  ## ask the labelled questions: table, JSON and plots in .eval
 	$(BIN)/python -m tests.eval $(ARGS)
 
-check: $(VENV)/dev.stamp  ## format, lint, types, import rules, known vulnerabilities
+check: $(VENV)/dev.stamp  ## format, lint, types, import rules, documents as the code, vulnerabilities
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	$(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/python -m tests.documents.interfaces --check
 	$(BIN)/python requirements/audit.py
 
 format: $(VENV)/dev.stamp  ## rewrite the code as `check` wants it
@@ -44,8 +45,9 @@ format: $(VENV)/dev.stamp  ## rewrite the code as `check` wants it
 lock: $(VENV)/dev.stamp  ## pin the newest packages that pyproject.toml allows
 	$(INSTALL) 'uv>=0.13,<0.14' && PATH="$(CURDIR)/$(BIN):$$PATH" requirements/lock.sh
 
-docs: $(VENV)/dev.stamp  ## write the settings table of docs/operating.md
+docs: $(VENV)/dev.stamp  ## write what is made from the code: settings, docs/openapi.json, docs/asyncapi.json
 	$(BIN)/python -m tests.deploy.settings_table
+	$(BIN)/python -m tests.documents.interfaces
 
 clean:  ## remove the environment and caches; the data directory stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

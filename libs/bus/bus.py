@@ -22,11 +22,12 @@ from libs.bus.errors import BusError, FaultError, TooLarge, translated
 from libs.bus.pull import Pull
 from libs.bus.restore import PAUSE, Restore
 from libs.bus.streams import create_missing, ensure_streams
-from libs.contracts import events, subjects
+from libs.contracts import events
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import Message, decode, encode
+from libs.contracts.queues import EVENT_QUEUES, MESSAGE_FAILED, MESSAGE_SENT, Queue, Topic
 from libs.contracts.sizes import MESSAGE
-from libs.contracts.subjects import Stream
+from libs.contracts.subjects import EVENTS, Stream
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import background, cancel
 
@@ -41,11 +42,11 @@ GRACEFUL_TIMEOUT = 15.0
 DEAD_ROOM = 4096
 """Bytes that a message on a stream leaves free: for the headers that it has as a dead letter."""
 
-T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 
 class Bus:
-    """Publishing and calling. Handlers are declared with work.py and answers.py.
+    """Sending and calling. Handlers are declared with consume() and serve_call().
 
     FastStream's broker owns the connection and answers the calls; what is published, the frames of
     answers and durable work go through the plain client beneath it, at a fraction of the cost.
@@ -128,13 +129,17 @@ class Bus:
         self.restore.missed(error)
         return translated(error, service)
 
-    async def send(self, subject: str, message: Message, message_id: str) -> bool:
-        """Put a message on a stream, durably. False when one with this id was there already.
+    async def send(self, queue: Queue[M], message: M) -> bool:
+        """Put a message on a queue, durably. False when one with its key was there already.
 
         Raises ServiceUnavailable when the stream did not confirm; the message may be there or not,
-        so publish again with the same id. Raises Refused, such as TooLarge, when it never will.
+        so send it again. Raises Refused, such as TooLarge, when it never will.
         """
-        headers = {"Nats-Msg-Id": message_id}
+        return await self.publish(queue.subject_of(message), message, queue.key(message))
+
+    async def publish(self, subject: str, message: Message, key: str) -> bool:
+        """Put a message on the stream of a subject, as send() does, under another key."""
+        headers = {"Nats-Msg-Id": key}
         data = self.fitting(subject, encode(message), headers, spare=DEAD_ROOM)
         try:
             # What is not connected now fails now: a caller has a client waiting.
@@ -159,15 +164,14 @@ class Bus:
 
     async def emit(self, event: events.AnyEvent) -> bool:
         """Put an event on the log, durably. False when it was there already."""
-        subject = subjects.event(events.name_of(type(event)), events.about(event))
-        return await self.send(subject, event, event.event_id)
+        return await self.send(EVENT_QUEUES[type(event)], event)
 
-    async def tell(self, subject: str, message: Message) -> None:
+    async def tell(self, topic: Topic[M], message: M) -> None:
         """Publish to whoever listens right now; nothing is kept, nothing confirmed.
 
         Raises TooLarge, and ServiceUnavailable when too much waits for a lost connection.
         """
-        await self.pass_on(subject, encode(message))
+        await self.pass_on(topic.subject, encode(message))
 
     async def pass_on(self, subject: str, data: bytes) -> None:
         """Publish what is encoded already, as tell() does."""
@@ -226,8 +230,8 @@ class Bus:
 
     async def outcome(self, message_id: str) -> events.Outcome | None:
         """The outcome of a chat message that is on the event log, None when there is none yet."""
-        for name in ("message.sent", "message.failed"):
-            logged = await self.last(subjects.EVENTS, subjects.event(name, message_id))
+        for queue in (MESSAGE_SENT, MESSAGE_FAILED):
+            logged = await self.last(EVENTS, queue.at(message_id))
             if logged is None or logged.data is None:
                 continue
             try:
@@ -323,7 +327,7 @@ async def open_bus(url: str, name: str, replicas: int = 1) -> AsyncIterator[Bus]
         url.split(","),
         name=name,
         logger=None,
-        apply_types=False,  # handlers get decoded messages, see work.py and answers.py
+        apply_types=False,  # handlers get decoded messages, see queues.py and calls.py
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         ping_interval=10,

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from libs.bus.answers import answer
 from libs.bus.bus import Bus
+from libs.bus.calls import serve_call
 from libs.contracts.calls import Dependency, Health, Probe, probe
 
 Check = Callable[[], Awaitable[None]]
@@ -20,7 +20,7 @@ def answer_probes(bus: Bus, service: str, checks: Mapping[str, Check]) -> None:
     async def probed(_: Probe) -> Health:
         return Health(service=service, dependencies=await run_checks(checks))
 
-    answer(bus, probe(service), probed)
+    serve_call(bus, probe(service), probed)
 
 
 async def run_checks(checks: Mapping[str, Check]) -> tuple[Dependency, ...]:

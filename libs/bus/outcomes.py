@@ -1,8 +1,8 @@
 """Giving a chat message its end, whatever NATS remembers of it."""
 
 from libs.bus.bus import Bus
-from libs.contracts import events, subjects
 from libs.contracts.events import Outcome
+from libs.contracts.queues import EVENT_QUEUES
 
 
 async def settle(bus: Bus, outcome: Outcome) -> Outcome:
@@ -20,6 +20,6 @@ async def settle(bus: Bus, outcome: Outcome) -> Outcome:
         return outcome
     if logged := await bus.outcome(outcome.message_id):
         return logged
-    subject = subjects.event(events.name_of(type(outcome)), outcome.message_id)
-    await bus.send(subject, outcome, f"{outcome.event_id}_again")
+    subject = EVENT_QUEUES[type(outcome)].at(outcome.message_id)
+    await bus.publish(subject, outcome, f"{outcome.event_id}_again")
     return await bus.outcome(outcome.message_id) or outcome

@@ -1,6 +1,7 @@
 """One chat request on its way: api → rag → llm, and the frames of the answer back to api."""
 
 from datetime import datetime
+from typing import Self
 
 from libs.contracts.calls import Call
 from libs.contracts.message import Message, Part
@@ -127,10 +128,15 @@ class ChatGrounded(Message, frozen=True, kw_only=True, tag="chat.grounded.v1"):
     confidence: float
     suggestions: tuple[str, ...] = ()
 
-
-def grounded_id(message_id: str) -> str:
-    """The id under which a grounded request is published: once, whoever grounded it."""
-    return f"grounded_{message_id}"
+    @classmethod
+    def of(cls, request: ChatRequested, found: Grounded) -> Self:
+        """Join a request and what was found for it."""
+        return cls(
+            request=request,
+            passages=found.passages,
+            confidence=found.confidence,
+            suggestions=found.suggestions,
+        )
 
 
 class ChatCancelled(Message, frozen=True, kw_only=True, tag="chat.cancelled.v1"):

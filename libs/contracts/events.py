@@ -8,7 +8,7 @@ whoever else tries: a second worker after a take-over, a sweeper, a retry.
 from datetime import datetime
 from typing import Literal
 
-from libs.contracts.chat import SourceUsed
+from libs.contracts.chat import ChatRequested, SourceUsed
 from libs.contracts.message import Message
 from libs.contracts.sources import Note
 
@@ -161,23 +161,36 @@ def name_of(kind: type[Event]) -> str:
     return str(kind.__struct_config__.tag).rsplit(".", 1)[0]
 
 
-def about(event: AnyEvent) -> str:
-    """The id of what the event is about, the last token of its subject."""
-    match event:
-        case MessageReceived() | MessageSent() | MessageFailed() | FeedbackReceived():
-            return event.message_id
-        case ConversationStarted() | ConversationEnded():
-            return event.conversation_id
-        case CreditsLow() | CreditsExhausted():
-            return event.account_id
-        case WebhookDisabled():
-            return event.endpoint_id
-        case SourceReady() | SourceFailed():
-            return event.source_id
-        case AgentDeleted():
-            return event.agent_id
+def id_of(event: Event) -> str:
+    """The id of an event, under which the log takes it once."""
+    return event.event_id
 
 
 def outcome_id(message_id: str) -> str:
     """The event id that MessageSent and MessageFailed of one message share."""
     return f"evt_outcome_{message_id}"
+
+
+def failure_of(
+    request: ChatRequested,
+    code: str,
+    message: str,
+    *,
+    at: datetime,
+    text: str = "",
+    retry_after: float | None = None,
+) -> MessageFailed:
+    """Return the outcome of a request that can't be answered; the rest as in MessageFailed."""
+    return MessageFailed(
+        event_id=outcome_id(request.message_id),
+        account_id=request.account_id,
+        agent_id=request.agent.id,
+        at=at,
+        message_id=request.message_id,
+        conversation_id=request.conversation_id,
+        code=code,
+        message=message,
+        edge=request.edge,
+        text=text,
+        retry_after=retry_after,
+    )

@@ -187,17 +187,19 @@ class DeleteSource(Message, frozen=True, kw_only=True, tag="rag.delete_source.v1
 
 
 class SourceSubmitted(Message, frozen=True, kw_only=True, tag="sources.submitted.v1"):
-    """A source waits for indexing."""
+    """A source waits for indexing; `change` names what is new: a version, a crawl, its deletion."""
 
     agent_id: str
     source_id: str
+    change: str = ""
 
 
 class SourceCrawl(Message, frozen=True, kw_only=True, tag="sources.crawl.v1"):
-    """The pages of a website wait for being fetched."""
+    """The pages of a website wait for being fetched, in a crawl of this number."""
 
     agent_id: str
     source_id: str
+    number: int = 0
 
 
 CREATE_SOURCE = Call("rag.create_source", CreateSource, Source)

@@ -273,6 +273,15 @@ class Delivery(Message, frozen=True, kw_only=True, tag="webhooks.delivery.v1"):
     test: bool = False
     account_id: str = ""
 
+    @property
+    def key(self) -> str:
+        """Name this attempt; a replay counts attempts of its own.
+
+        Queued again when its event, or the attempt before it, comes again after a crash, it is one.
+        """
+        attempt = f"{self.webhook_id}:{self.endpoint_id}:{self.attempt}"
+        return f"{attempt}:{self.replay_id}" if self.replay_id else attempt
+
 
 CREATE_ENDPOINT = Call(
     "webhooks.create_endpoint", CreateEndpoint, EndpointCreated, idempotent=False

@@ -23,6 +23,7 @@ from services.api.chat.replies import Replies
 from services.api.chat.room import LOOK_EVERY, Admission
 from services.api.conversations.forgetting import Forgetting
 from services.api.conversations.idle import IdleConversations
+from services.api.conversations.record import Recorder
 from services.api.conversations.unanswered import Unanswered
 from services.api.edge.key_usage import KeyUsage
 from services.api.edge.known import Directory
@@ -30,6 +31,7 @@ from services.api.handlers import register
 from services.api.http.heads import HeadBounds
 from services.api.http.protocol import Bounds, Connections, bounded
 from services.api.http.slow_down import Refusals
+from services.api.manage.operators import Operators
 from services.api.routes import build
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
@@ -87,7 +89,8 @@ async def _application(
     deleted = DeletedAgents(database, "api")
     await deleted.create_indexes()
     forgetting = Forgetting(deleted, directory, agents, keys, conversations)
-    await register(bus, directory, accounts, keys, conversations, forgetting)
+    operators = Operators(bus, directory, accounts, keys)
+    await register(bus, directory, operators, Recorder(bus, conversations), forgetting)
     checks = {"mongo": lambda: ping_mongo(database), "nats": bus.ping}
     answer_probes(bus, "api", checks)
     await bus.start()

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.router import Router
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Middleware
 
 from libs.bus.bus import Bus
 from libs.bus.files import Files
@@ -43,6 +44,7 @@ from services.api.http.bodies import TypedRequest
 from services.api.http.errors import respond
 from services.api.http.reference import (
     assets_router,
+    bus_document,
     document_bodies,
     document_errors,
     openapi_config,
@@ -96,6 +98,28 @@ ROUTES = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a handler can ask for, by its parameter's name."""
+
+    settings: ApiSettings
+    bus: Bus
+    files: Files
+    directory: Directory
+    agents: Agents
+    keys: Keys
+    creations: Creations
+    conversations: Conversations
+    sending: chat.Sending
+    admission: Admission
+    cancelling: Cancelling
+    relay: Relay
+    probes: health.Probes
+
+
+GIVEN = tuple(field.name for field in fields(Given))
+
+
 def build(
     *,
     settings: ApiSettings,
@@ -120,16 +144,16 @@ def build(
     cancelling = Cancelling(bus, replies, conversations, stopping)
     relay = Relay(replies, acceptance, cancelling, heartbeat=settings.heartbeat_interval)
     limiter = RateLimiter(bus)
-    given = {
-        "settings": settings,
-        "bus": bus,
-        "files": files,
-        "directory": directory,
-        "agents": agents,
-        "keys": keys,
-        "creations": Creations(limiter, settings.creations_per_hour),
-        "conversations": conversations,
-        "sending": chat.Sending(
+    given = Given(
+        settings=settings,
+        bus=bus,
+        files=files,
+        directory=directory,
+        agents=agents,
+        keys=keys,
+        creations=Creations(limiter, settings.creations_per_hour),
+        conversations=conversations,
+        sending=chat.Sending(
             settings=settings,
             directory=directory,
             admission=admission,
@@ -138,11 +162,11 @@ def build(
             reconnecting=Reconnecting(conversations),
             relay=relay,
         ),
-        "admission": admission,
-        "cancelling": cancelling,
-        "relay": relay,
-        "probes": health.Probes(bus, checks, settings.readiness_seconds),
-    }
+        admission=admission,
+        cancelling=cancelling,
+        relay=relay,
+        probes=health.Probes(bus, checks, settings.readiness_seconds),
+    )
     authentication = DefineMiddleware(
         Authentication,
         directory=directory,
@@ -151,6 +175,15 @@ def build(
         settings=settings,
     )
     changes = DefineMiddleware(ChangesTakeTurns, turns=Turns(settings.changes_per_account, present))
+    app = application(given, settings, [authentication, changes])
+    app.state.allowed_methods = allowed_methods(app.routes)
+    return Edge(app, directory, Refusals(settings.refusals_at_once))
+
+
+def application(
+    given: Given | None, settings: ApiSettings, middleware: Sequence[Middleware] = ()
+) -> Litestar:
+    """Return the routes over what they are given; over nothing, they can still be documented."""
     # A source may be larger than any other body. One path's handlers are registered together.
     larger = Router(
         path="/",
@@ -173,12 +206,12 @@ def build(
         middleware=[uploads],
     )
     app = Litestar(
-        route_handlers=[*ROUTES, larger, largest, assets_router()],
+        route_handlers=[*ROUTES, larger, largest, bus_document, assets_router()],
         dependencies={
-            **{name: _provide(value) for name, value in given.items()},
+            **{name: _provide(getattr(given, name, None)) for name in GIVEN},
             "agent": Provide(managed_agent),
         },
-        middleware=[authentication, changes],
+        middleware=middleware,
         guards=[few_parameters, media_type_only],
         request_class=TypedRequest,
         before_send=[add_headers],
@@ -189,8 +222,7 @@ def build(
     )
     document_errors(app.openapi_schema)
     document_bodies(app)
-    app.state.allowed_methods = allowed_methods(app.routes)
-    return Edge(app, directory, Refusals(settings.refusals_at_once))
+    return app
 
 
 def _provide(value: Any) -> Provide:

@@ -13,9 +13,9 @@ from libs.bus.bus import Bus
 from libs.bus.outcomes import settle
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.clock import now
-from services.billing.handlers import settle_sent
 from services.billing.holds import OpenHold
 from services.billing.ledger import Ledger
+from services.billing.outcomes import settle_sent
 
 log = structlog.get_logger()
 

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from libs.bus.answers import answer
 from libs.bus.bus import open_bus
+from libs.bus.calls import serve_call
 from libs.bus.health import answer_probes
 from libs.contracts.models import EXAMINE_MODEL
 from services.llm.handlers import register
@@ -24,7 +24,7 @@ async def run() -> AsyncIterator[None]:
         open_bus(settings.nats_url, "llm", settings.nats_replicas) as bus,
     ):
         await register(bus, Answering(bus, model, settings), settings.llm_concurrency)
-        answer(bus, EXAMINE_MODEL, Examiner(settings).examined)
+        serve_call(bus, EXAMINE_MODEL, Examiner(settings).examined)
         answer_probes(bus, "llm", {"llm": model.ping} if model else {})
         await bus.start()
         yield

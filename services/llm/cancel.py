@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cachetools import TTLCache
-from nats.aio.msg import Msg
 
 from libs.contracts.chat import ChatCancelled
-from libs.contracts.message import decode
 from libs.contracts.subjects import CHAT
 
 REMEMBERED = 10_000
@@ -28,9 +26,9 @@ class Cancellations:
         # One message may be at work twice in a process: it was delivered again meanwhile.
         self._working: defaultdict[str, set[asyncio.Timeout]] = defaultdict(set)
 
-    async def receive(self, message: Msg) -> None:
-        """Take a ChatCancelled from the bus."""
-        self.cancel(decode(message.data, ChatCancelled).message_id)
+    def receive(self, cancelled: ChatCancelled) -> None:
+        """Take a cancellation from the bus."""
+        self.cancel(cancelled.message_id)
 
     def cancel(self, message_id: str) -> None:
         """Stop the work on a message, now and in future."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from libs.bus.bus import Bus
-from libs.bus.work import Delivered
+from libs.bus.queues import Delivered
 from libs.contracts.chat import EXTRACTIVE, ChatGrounded
 from libs.contracts.events import Outcome
 from libs.runtime.clock import now

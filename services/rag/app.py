@@ -19,6 +19,7 @@ from services.rag.index import open_index
 from services.rag.index.interface import Index
 from services.rag.index.late import open_late
 from services.rag.read.process import Limits as ReadingLimits
+from services.rag.search.chat import Chat
 from services.rag.search.confidence import calibration_of
 from services.rag.search.ground import Limits, Retriever
 from services.rag.settings import RagSettings
@@ -62,7 +63,7 @@ async def run() -> AsyncIterator[None]:
         )
         register(
             bus,
-            Retriever(embedder, index, calibration_of(settings), limits_of(settings)),
+            Chat(bus, Retriever(embedder, index, calibration_of(settings), limits_of(settings))),
             Ingestion(
                 store,
                 sources,

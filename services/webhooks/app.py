@@ -20,6 +20,7 @@ from services.webhooks.endpoints.known import Directory
 from services.webhooks.endpoints.store import EndpointStore
 from services.webhooks.forgetting import Agents
 from services.webhooks.handlers import register
+from services.webhooks.happenings import Happenings
 from services.webhooks.sending.attempt import Sender
 from services.webhooks.sending.lanes import Lanes
 from services.webhooks.sending.log import DeliveryLog
@@ -97,7 +98,7 @@ async def _react(
         bus,
         endpoints,
         Replays(bus, endpoints, log),
-        agents,
+        Happenings(bus, agents, directory),
         directory,
         dispatcher,
         slots=settings.webhook_concurrency + settings.webhook_waiting + NOTING,

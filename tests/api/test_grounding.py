@@ -2,8 +2,8 @@
 
 import asyncio
 
-from libs.bus.answers import answer
 from libs.bus.bus import Bus
+from libs.bus.calls import serve_call
 from libs.bus.errors import FaultError
 from libs.contracts.chat import GROUND, Ground, Grounded
 from services.api.chat.grounding import Grounding
@@ -19,7 +19,7 @@ async def test_the_passages_come_back(bus: Bus) -> None:
         seen.append(asked)
         return FOUND
 
-    answer(bus, GROUND, ground)
+    serve_call(bus, GROUND, ground)
     await bus.start()
     assert await Grounding(bus, at_once=1).of(Ground(agent_id="agent_1", question="When?")) == FOUND
     assert seen == [Ground(agent_id="agent_1", question="When?")]
@@ -39,7 +39,7 @@ async def test_what_rag_can_not_do_takes_the_durable_way(bus: Bus) -> None:
     async def ground(_: Ground) -> Grounded:
         raise FaultError("unavailable", "rag misses a server")
 
-    answer(bus, GROUND, ground)
+    serve_call(bus, GROUND, ground)
     await bus.start()
     assert await Grounding(bus, at_once=1).of(Ground(agent_id="agent_1", question="When?")) is None
 
@@ -53,7 +53,7 @@ async def test_more_than_there_is_room_for_takes_the_durable_way(bus: Bus) -> No
         await release.wait()
         return FOUND
 
-    answer(bus, GROUND, ground)
+    serve_call(bus, GROUND, ground)
     await bus.start()
     grounding = Grounding(bus, at_once=1)
     first = asyncio.create_task(grounding.of(Ground(agent_id="agent_1", question="When?")))

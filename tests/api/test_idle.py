@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.bus.bus import Bus
-from libs.bus.work import Delivered, work
-from libs.contracts import subjects
+from libs.bus.queues import Delivered, consume
 from libs.contracts.events import ConversationEnded, MessageFailed, MessageSent, outcome_id
+from libs.contracts.queues import CONVERSATION_ENDED
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
@@ -78,15 +78,7 @@ class Ended:
 
     def __init__(self, bus: Bus) -> None:
         self.events: list[ConversationEnded] = []
-        work(
-            bus,
-            subjects.EVENTS,
-            subjects.every("conversation.ended"),
-            ConversationEnded,
-            self._came,
-            durable="test_ended",
-            slots=1,
-        )
+        consume(bus, CONVERSATION_ENDED, self._came, by="test", slots=1)
 
     async def _came(self, delivered: Delivered[ConversationEnded]) -> None:
         self.events.append(delivered.message)

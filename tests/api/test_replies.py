@@ -11,6 +11,7 @@ from libs.contracts import subjects
 from libs.contracts.chat import SourcesFrame, TextFrame
 from libs.contracts.events import MessageSent, outcome_id
 from libs.contracts.message import encode
+from libs.contracts.queues import CHAT_REPLIES
 from libs.runtime.mongo import Database
 from services.api.chat.replies import Replies
 from services.api.chat.transcript import Answer, ClientEvent, Finished, Text
@@ -64,7 +65,7 @@ def told(events: list[ClientEvent]) -> str:
 
 async def test_frames_that_were_missed_are_read_back(bus: Bus, replies: Replies) -> None:
     """All was sent before anybody listened: the reply stream still has it."""
-    subject = subjects.chat_reply(replies.edge, "msg_1")
+    subject = CHAT_REPLIES.at(replies.edge, "msg_1")
     for reply in (*FRAMES, SENT):
         await bus.tell(subject, reply)
     events = await followed(replies)
@@ -74,8 +75,8 @@ async def test_frames_that_were_missed_are_read_back(bus: Bus, replies: Replies)
 
 async def test_a_gap_is_filled_at_once(bus: Bus, replies: Replies) -> None:
     """A frame went to another edge; the next one shows the gap, and the stream fills it."""
-    elsewhere = subjects.chat_reply("edge_other", "msg_1")
-    here = subjects.chat_reply(replies.edge, "msg_1")
+    elsewhere = CHAT_REPLIES.at("edge_other", "msg_1")
+    here = CHAT_REPLIES.at(replies.edge, "msg_1")
     following = asyncio.create_task(followed(replies, until_text="open."))
     await bus.tell(elsewhere, FRAMES[0])
     await bus.tell(elsewhere, FRAMES[1])
@@ -89,7 +90,7 @@ async def test_what_came_before_a_gap_is_told(bus: Bus, replies: Replies) -> Non
     for frame in (FRAMES[0], FRAMES[1]):
         inbox.put(frame)
     inbox.put(TextFrame(attempt=1, seq=3, text=" Come in."))
-    elsewhere = subjects.chat_reply("edge_other", "msg_1")
+    elsewhere = CHAT_REPLIES.at("edge_other", "msg_1").subject
     await bus.jetstream.publish(elsewhere, encode(FRAMES[2]))
     async with asyncio.timeout(5):
         batch = await anext(aiter(replies.follow("msg_1", inbox, Answer())))
@@ -129,7 +130,7 @@ async def test_many_silent_answers_cost_nats_little(bus: Bus, replies: Replies) 
     their answers brought it to a standstill.
     """
     for number in range(2_000):
-        subject = subjects.chat_reply(f"edge_{number % 3}", f"msg_{number}")
+        subject = CHAT_REPLIES.at(f"edge_{number % 3}", f"msg_{number}").subject
         for _ in range(100):
             await bus.client.publish(subject, encode(FRAMES[1]))
     await bus.client.flush()
@@ -159,7 +160,7 @@ async def test_the_stored_end_is_enough(replies: Replies, database: Database) ->
 
 async def test_a_gap_in_the_stream_hides_no_end(bus: Bus, replies: Replies) -> None:
     """The stream was new when the answer was half told: what it kept begins in the middle."""
-    subject = subjects.chat_reply("edge_other", "msg_1")
+    subject = CHAT_REPLIES.at("edge_other", "msg_1").subject
     for reply in (FRAMES[2], SENT):
         await bus.jetstream.publish(subject, encode(reply))
     assert told(await followed(replies)) == "We are open."
@@ -167,14 +168,14 @@ async def test_a_gap_in_the_stream_hides_no_end(bus: Bus, replies: Replies) -> N
 
 async def test_a_gap_in_the_stream_hides_no_outcome(bus: Bus, replies: Replies) -> None:
     """The same, and the end was told to nobody."""
-    await bus.jetstream.publish(subjects.chat_reply("edge_other", "msg_1"), encode(FRAMES[2]))
+    await bus.jetstream.publish(CHAT_REPLIES.at("edge_other", "msg_1").subject, encode(FRAMES[2]))
     await bus.emit(SENT)
     assert told(await followed(replies)) == "We are open."
 
 
 async def test_a_frame_that_nobody_can_read_hides_no_end(bus: Bus, replies: Replies) -> None:
     """Such as one of a newer release while an older edge still runs."""
-    await bus.jetstream.publish(subjects.chat_reply("edge_other", "msg_1"), b'{"type":"new"}')
+    await bus.jetstream.publish(CHAT_REPLIES.at("edge_other", "msg_1").subject, b'{"type":"new"}')
     await bus.emit(SENT)
     assert told(await followed(replies)) == "We are open."
 

@@ -11,8 +11,8 @@ from libs.contracts.billing import Hold, LedgerEntry
 from libs.contracts.events import MessageSent
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
-from services.billing.handlers import settle_sent
 from services.billing.ledger import InsufficientCredits, Ledger, entry_id
+from services.billing.outcomes import settle_sent
 from services.billing.statements import Statements
 
 

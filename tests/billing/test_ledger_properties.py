@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from libs.contracts.billing import Hold
 from libs.runtime.mongo import Database
-from services.billing.handlers import settle_sent
 from services.billing.ledger import InsufficientCredits, Ledger
+from services.billing.outcomes import settle_sent
 from tests.billing.test_ledger import a_hold, granted, ledger_sum, sent
 
 WRITES = {"update_one", "insert_one", "insert_many"}

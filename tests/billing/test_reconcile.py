@@ -7,9 +7,9 @@ import pytest
 
 from libs.contracts.billing import LedgerEntry
 from libs.runtime.mongo import Database
-from services.billing.handlers import settle_sent
 from services.billing.holds import kept
 from services.billing.ledger import Ledger, entry_id
+from services.billing.outcomes import settle_sent
 from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
 from tests.billing.test_ledger import a_hold, granted, sent, stored_hold

@@ -3,10 +3,10 @@
 import asyncio
 
 from libs.bus.bus import Bus
-from libs.bus.work import Delivered, work
-from libs.contracts import subjects
+from libs.bus.queues import Delivered, consume
 from libs.contracts.billing import Hold, LedgerEntry
 from libs.contracts.events import CreditsExhausted, CreditsLow
+from libs.contracts.queues import CREDITS_EXHAUSTED, CREDITS_LOW
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
@@ -20,15 +20,8 @@ class Told:
 
     def __init__(self, bus: Bus) -> None:
         self.events: list[CreditsLow | CreditsExhausted] = []
-        work(
-            bus,
-            subjects.EVENTS,
-            "events.credits.*.*",
-            CreditsLow | CreditsExhausted,
-            self._came,
-            durable="test_told",
-            slots=1,
-        )
+        consume(bus, CREDITS_LOW, self._came, by="test", slots=1)
+        consume(bus, CREDITS_EXHAUSTED, self._came, by="test", slots=1)
 
     async def _came(self, delivered: Delivered[CreditsLow | CreditsExhausted]) -> None:
         self.events.append(delivered.message)

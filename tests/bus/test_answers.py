@@ -2,8 +2,8 @@
 
 import pytest
 
-from libs.bus.answers import answer
 from libs.bus.bus import Bus
+from libs.bus.calls import serve_call
 from libs.bus.errors import FaultError, ServiceUnavailable
 from libs.contracts.billing import GET_BALANCE, Balance, GetBalance
 from libs.runtime.outages import MongoUnavailable
@@ -24,7 +24,7 @@ async def test_a_handler_that_raises(bus: Bus, error: Exception, code: str) -> N
     async def handler(_: GetBalance) -> Balance:
         raise error
 
-    answer(bus, GET_BALANCE, handler)
+    serve_call(bus, GET_BALANCE, handler)
     await bus.start()
     with pytest.raises(FaultError) as raised:
         await bus.call(GET_BALANCE, GetBalance(account_id="acc_1"))

@@ -7,6 +7,7 @@ import pytest
 from libs.bus.bus import Bus
 from libs.bus.dead_letters import DeadLetter, DeadLetters
 from libs.contracts import subjects
+from libs.contracts.queues import CHAT_REQUESTED, SOURCES_SUBMITTED
 from tests.bus.test_work import JOB, Worker
 from tests.waiting import eventually
 
@@ -20,7 +21,7 @@ async def buried(bus: Bus, worker: Worker, count: int = 1) -> list[DeadLetter]:
     """Let a worker fail at messages until they are dead letters; return these."""
     await worker.start(bus, max_attempts=1)
     for number in range(count):
-        await bus.send(subjects.SOURCES_SUBMITTED, JOB, f"job_{number}")
+        await bus.publish(SOURCES_SUBMITTED.subject, JOB, f"job_{number}")
 
     async def there() -> bool:
         return len(await all_of(bus)) == count
@@ -32,7 +33,7 @@ async def buried(bus: Bus, worker: Worker, count: int = 1) -> list[DeadLetter]:
 async def test_it_says_where_it_was_and_why_it_died(bus: Bus) -> None:
     """Subject, reason, time, content."""
     (letter,) = await buried(bus, Worker(ValueError("no such thing")))
-    assert letter.subject == subjects.SOURCES_SUBMITTED
+    assert letter.subject == SOURCES_SUBMITTED.subject
     assert "no such thing" in letter.reason
     assert letter.at is not None
     assert b"src_1" in letter.data
@@ -60,7 +61,7 @@ async def test_a_replay_that_was_interrupted_is_done_once(bus: Bus) -> None:
     again = DeadLetter(**vars(letter))
     await DeadLetters(bus).replay(letter)
     await DeadLetters(bus).replay(again)
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "the_last")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "the_last")
 
     async def handled() -> bool:
         return len(worker.seen) >= 3
@@ -103,6 +104,6 @@ def test_an_old_chat_message_is_not_to_be_answered_any_more() -> None:
 
     window = timedelta(seconds=subjects.EVENTS.dedupe_window)
     soon, late = window - timedelta(minutes=1), window + timedelta(minutes=1)
-    assert not letter(subjects.CHAT_REQUESTED, soon).too_old
-    assert letter(subjects.CHAT_REQUESTED, late).too_old
-    assert not letter(subjects.SOURCES_SUBMITTED, late).too_old
+    assert not letter(CHAT_REQUESTED.subject, soon).too_old
+    assert letter(CHAT_REQUESTED.subject, late).too_old
+    assert not letter(SOURCES_SUBMITTED.subject, late).too_old

@@ -6,6 +6,7 @@ from libs.bus.bus import Bus
 from libs.bus.outcomes import settle
 from libs.contracts import subjects
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
+from libs.contracts.queues import MESSAGE_SENT
 from tests.contracts.samples import ABOUT
 
 COMMON = ABOUT | {"event_id": outcome_id("msg_1"), "message_id": "msg_1"}
@@ -49,8 +50,8 @@ async def test_an_outcome_that_is_there_stays(bus: Bus) -> None:
 
 async def test_an_outcome_that_the_window_has_forgotten_stays_as_well(bus: Bus) -> None:
     """Whoever was away for longer than the log refuses a second one finds the first."""
-    subject = subjects.event("message.sent", SENT.message_id)
-    await bus.send(subject, SENT, "as good as forgotten")
+    subject = MESSAGE_SENT.at(SENT.message_id)
+    await bus.publish(subject, SENT, "as good as forgotten")
     assert await settle(bus, FAILED) == SENT
     assert await on_the_log(bus) == 1
 
@@ -69,7 +70,7 @@ async def test_an_outcome_that_only_the_window_remembers_is_replaced(bus: Bus) -
 async def test_an_outcome_that_nobody_can_read_is_none(bus: Bus) -> None:
     """Such as one of a release that was taken back: the message gets an end that all can read."""
     headers = {"Nats-Msg-Id": FAILED.event_id}
-    subject = subjects.event("message.sent", "msg_1")
+    subject = MESSAGE_SENT.at("msg_1")
     await bus.jetstream.publish(subject, b'{"type":"message.sent.v99"}', headers=headers)
     assert await bus.outcome("msg_1") is None
     assert await settle(bus, FAILED) == FAILED

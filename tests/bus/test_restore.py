@@ -11,13 +11,14 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from alonchat import embedded
-from libs.bus.answers import answer
 from libs.bus.bus import Bus, open_bus
+from libs.bus.calls import serve_call
 from libs.bus.errors import ServiceUnavailable
 from libs.bus.files import BUCKET, open_files
-from libs.bus.work import Delivered, work
+from libs.bus.queues import Delivered, consume
 from libs.contracts import subjects
 from libs.contracts.accounts import GET_ACCOUNT, AccountChanged, GetAccount
+from libs.contracts.queues import CHAT_REPLIES, SOURCES_SUBMITTED
 from libs.contracts.sources import SourceSubmitted
 from libs.contracts.subjects import REPLIES, STREAMS
 from tests.stack import Killable
@@ -43,8 +44,7 @@ async def working(mortal: Killable) -> AsyncIterator[tuple[Bus, list[str]]]:
     mortal.start()
     try:
         async with open_bus(mortal.server.url, "test") as bus:
-            subject = subjects.SOURCES_SUBMITTED
-            work(bus, subjects.SOURCES, subject, SourceSubmitted, handle, durable="test", slots=2)
+            consume(bus, SOURCES_SUBMITTED, handle, by="test", slots=2)
             await open_files(bus, 1)
             await bus.start()
             yield bus, handled
@@ -76,7 +76,7 @@ async def sent(bus: Bus, source_id: str) -> None:
     async def on_queue() -> bool:
         job = SourceSubmitted(agent_id="agent_1", source_id=source_id)
         try:
-            return await bus.send(subjects.SOURCES_SUBMITTED, job, source_id)
+            return await bus.publish(SOURCES_SUBMITTED.subject, job, source_id)
         except ServiceUnavailable:
             return False
 
@@ -87,7 +87,9 @@ async def open_request(bus: Bus) -> None:
     """Return when the server knows that messages are asked for."""
 
     async def known() -> bool:
-        info = await bus.jetstream.consumer_info(subjects.SOURCES.name, "test")
+        info = await bus.jetstream.consumer_info(
+            subjects.SOURCES.name, SOURCES_SUBMITTED.durable("test")
+        )
         return bool(info.num_waiting)
 
     await eventually(known)
@@ -108,7 +110,7 @@ async def test_a_killed_server_has_its_memory_streams_again(mortal: Killable) ->
         mortal.kill()
         await asyncio.to_thread(mortal.start)
         await all_there(bus)
-        assert await bus.kept_subjects(REPLIES, subjects.chat_reply("*", "msg_1")) == []
+        assert await bus.kept_subjects(REPLIES, CHAT_REPLIES.at("*", "msg_1").subject) == []
 
 
 async def test_a_server_with_an_empty_disk_gets_everything_again(mortal: Killable) -> None:
@@ -126,7 +128,9 @@ async def test_what_is_deleted_under_our_feet_is_created_again(mortal: Killable)
     """Without any lost connection: a consumer, then a stream that is written, then one read."""
     async with working(mortal) as (bus, handled):
         await open_request(bus)
-        await bus.jetstream.delete_consumer(subjects.SOURCES.name, "test")
+        await bus.jetstream.delete_consumer(
+            subjects.SOURCES.name, SOURCES_SUBMITTED.durable("test")
+        )
         await sent(bus, "src_1")
         await handled_now(handled, "src_1")
         await bus.jetstream.delete_stream(subjects.SOURCES.name)
@@ -171,7 +175,7 @@ async def test_a_process_can_stop_while_the_server_is_away(mortal: Killable) -> 
 
     mortal.start()
     async with open_bus(mortal.server.url, "test") as bus:
-        answer(bus, GET_ACCOUNT, nothing)
+        serve_call(bus, GET_ACCOUNT, nothing)
         await bus.start()
         mortal.kill()
 

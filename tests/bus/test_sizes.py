@@ -7,14 +7,16 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.api import DiscardPolicy, StreamConfig
 
-from libs.bus.answers import answer
 from libs.bus.bus import DEAD_ROOM, Bus
+from libs.bus.calls import serve_call
 from libs.bus.errors import FaultError, Refused, ServiceUnavailable, TooLarge, translated
-from libs.contracts import subjects
 from libs.contracts.billing import GET_BALANCE, LIST_LEDGER, GetBalance, ListLedger
 from libs.contracts.message import encode
+from libs.contracts.queues import SOURCES_SUBMITTED, Topic
 from libs.contracts.sources import SourceSubmitted
 from tests.waiting import eventually
+
+UNHEARD = Topic("unheard", "nobody.listens", SourceSubmitted, (), ())
 
 
 def job(size: int) -> SourceSubmitted:
@@ -29,17 +31,17 @@ async def test_every_size_around_the_limit(bus: Bus) -> None:
     taken, refused = [], []
     for spare in (*range(70), DEAD_ROOM - 1, DEAD_ROOM, DEAD_ROOM + 100):
         try:
-            await bus.send(subjects.SOURCES_SUBMITTED, job(most - spare), f"job_{spare}")
+            await bus.publish(SOURCES_SUBMITTED.subject, job(most - spare), f"job_{spare}")
         except TooLarge:
             refused.append(spare)
         else:
             taken.append(spare)
         try:
-            await bus.tell("nobody.listens", job(most - spare))
+            await bus.tell(UNHEARD, job(most - spare))
         except TooLarge:
             raise AssertionError(spare) from None
         with pytest.raises(TooLarge):
-            await bus.tell("nobody.listens", job(most + 1 + spare))
+            await bus.tell(UNHEARD, job(most + 1 + spare))
     assert taken == [DEAD_ROOM + 100]
     assert refused
     await bus.client.flush()
@@ -61,7 +63,7 @@ async def test_a_reply_that_can_not_be_sent_is_a_fault(bus: Bus, said: str) -> N
     async def handler(_: ListLedger) -> Any:
         return GetBalance(account_id=said)
 
-    answer(bus, LIST_LEDGER, handler)
+    serve_call(bus, LIST_LEDGER, handler)
     await bus.start()
     async with asyncio.timeout(2):
         with pytest.raises(FaultError) as raised:
@@ -138,7 +140,7 @@ async def test_replies_of_every_size_reach_the_caller(bus: Bus) -> None:
     async def handler(_: GetBalance) -> Any:
         return GetBalance(account_id="a" * (next(sizes) - around))
 
-    answer(bus, GET_BALANCE, handler)
+    serve_call(bus, GET_BALANCE, handler)
     await bus.start()
     for _ in range(2):
         reply = await bus.client.request(GET_BALANCE.subject, encode(GetBalance(account_id="x")))

@@ -14,9 +14,10 @@ from nats.errors import OutboundBufferLimitError
 from libs.bus.bus import Bus, open_bus
 from libs.bus.dead_letters import DeadLetters
 from libs.bus.errors import Refused, ServiceUnavailable, TooLarge
-from libs.bus.work import ACK_WAIT, Claim, Delivered, GiveUp, Policy, work
+from libs.bus.queues import ACK_WAIT, Claim, Delivered, GiveUp, Policy, consume
 from libs.contracts import subjects
 from libs.contracts.message import encode
+from libs.contracts.queues import SOURCES_SUBMITTED
 from libs.contracts.sources import SourceSubmitted
 from tests.waiting import eventually
 
@@ -58,13 +59,11 @@ class Worker:
         self, bus: Bus, max_attempts: int = 2, slots: int = 1, max_age: float = 0.0
     ) -> None:
         """Begin to work."""
-        work(
+        consume(
             bus,
-            replace(subjects.SOURCES, max_age=max_age),
-            subjects.SOURCES_SUBMITTED,
-            SourceSubmitted,
+            replace(SOURCES_SUBMITTED, stream=replace(subjects.SOURCES, max_age=max_age)),
             self.handle,
-            durable="test",
+            by="test",
             slots=slots,
             max_attempts=max_attempts,
             give_up=self.give_up,
@@ -90,15 +89,15 @@ async def emptied(bus: Bus) -> None:
 
 async def dead_letter(bus: Bus) -> bytes | None:
     """The newest dead letter of the queue."""
-    letter = await bus.last(subjects.DEAD, subjects.dead(subjects.SOURCES_SUBMITTED))
+    letter = await bus.last(subjects.DEAD, subjects.dead(SOURCES_SUBMITTED.subject))
     return letter.data if letter else None
 
 
 async def test_a_message_is_published_and_handled_once(bus: Bus) -> None:
     """The same id again is one message; handled, it is gone."""
     worker = Worker()
-    assert await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
-    assert not await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    assert await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
+    assert not await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus)
     await emptied(bus)
     assert worker.seen == [Delivered(JOB, 1)]
@@ -107,7 +106,7 @@ async def test_a_message_is_published_and_handled_once(bus: Bus) -> None:
 async def test_an_error_is_tried_again(bus: Bus) -> None:
     """The second delivery is numbered so, and succeeds."""
     worker = Worker(ValueError("once"))
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus)
     await emptied(bus)
     assert [delivered.attempt for delivered in worker.seen] == [1, 2]
@@ -117,7 +116,7 @@ async def test_an_error_is_tried_again(bus: Bus) -> None:
 async def test_a_message_that_always_fails_becomes_a_dead_letter(bus: Bus) -> None:
     """It is given up, kept for an operator, and never in a loop."""
     worker = Worker(ValueError("one"), ValueError("two"), ValueError("three"))
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus, max_attempts=2)
     await emptied(bus)
     assert len(worker.seen) == 2
@@ -128,8 +127,8 @@ async def test_a_message_that_always_fails_becomes_a_dead_letter(bus: Bus) -> No
 async def test_a_message_that_can_not_be_read_becomes_a_dead_letter(bus: Bus) -> None:
     """No handler sees it, and what comes behind it is handled."""
     worker = Worker()
-    await bus.jetstream.publish(subjects.SOURCES_SUBMITTED, b"not JSON")
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.jetstream.publish(SOURCES_SUBMITTED.subject, b"not JSON")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus)
     await emptied(bus)
     assert worker.seen == [Delivered(JOB, 1)]
@@ -139,7 +138,7 @@ async def test_a_message_that_can_not_be_read_becomes_a_dead_letter(bus: Bus) ->
 async def test_an_outage_uses_up_no_attempt(bus: Bus) -> None:
     """While a server is away the handler is tried again in place, on the same delivery."""
     worker = Worker(*[ServiceUnavailable("mongo")] * 3)
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus, max_attempts=1)
     await emptied(bus)
     assert [delivered.attempt for delivered in worker.seen] == [1] * 4
@@ -149,7 +148,7 @@ async def test_an_outage_uses_up_no_attempt(bus: Bus) -> None:
 def forgotten(delivery: int) -> Msg:
     """The same message once more: NATS has lost how it was acknowledged."""
     reply = f"$JS.ACK.{subjects.SOURCES.name}.worker.{delivery}.1.{delivery}.0.0"
-    return Msg(Unheard(), subjects.SOURCES_SUBMITTED, reply, encode(JOB))
+    return Msg(Unheard(), SOURCES_SUBMITTED.subject, reply, encode(JOB))
 
 
 class Unheard(Client):
@@ -177,7 +176,7 @@ async def test_lost_acknowledgements_use_up_no_attempt(bus: Bus) -> None:
 async def test_what_is_refused_for_good_is_given_up_at_once(bus: Bus, error: Exception) -> None:
     """Trying it again, in place or later, would end the same."""
     worker = Worker(*repeat(error, 50))
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus, max_attempts=6)
     await emptied(bus)
     assert worker.given_up == [Delivered(JOB, 1)]
@@ -188,7 +187,7 @@ async def test_what_is_refused_for_good_is_given_up_at_once(bus: Bus, error: Exc
 async def test_a_message_that_can_not_be_given_up_dies_all_the_same(bus: Bus) -> None:
     """What is sent for it may be refused as well: it must not come again for ever."""
     worker = Worker(Refused("no"), given_up_with=Refused("neither"))
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus)
     await emptied(bus)
     assert len(worker.given_up) == 1
@@ -199,7 +198,7 @@ async def test_an_outage_is_not_waited_for_when_nobody_waits(bus: Bus) -> None:
     """The message ended otherwise meanwhile: its slot is free, and there is no dead letter."""
     worker = Worker(*repeat(ServiceUnavailable("mongo"), 50))
     worker.over = True
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus)
     await emptied(bus)
     assert len(worker.seen) == 1
@@ -210,7 +209,7 @@ async def test_an_outage_is_not_waited_for_when_nobody_waits(bus: Bus) -> None:
 async def test_an_outage_is_waited_for_as_long_as_the_stream_keeps_messages(bus: Bus) -> None:
     """Then the message is given up, though nothing is wrong with it."""
     worker = Worker(*repeat(ServiceUnavailable("mongo"), 50))
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus, max_age=0.3)
     await emptied(bus)
     assert len(worker.seen) < 10
@@ -221,7 +220,7 @@ async def test_an_outage_is_waited_for_as_long_as_the_stream_keeps_messages(bus:
 async def test_a_dead_letter_always_fits(bus: Bus) -> None:
     """Also of a message of the largest size there is; then not whole, so it is not put back."""
     data = b"x" * (bus.client.max_payload - 20)
-    await bus.jetstream.publish(subjects.SOURCES_SUBMITTED, data)
+    await bus.jetstream.publish(SOURCES_SUBMITTED.subject, data)
     await Worker().start(bus)
     await emptied(bus)
     [letter] = [one async for one in DeadLetters(bus).all()]
@@ -234,7 +233,7 @@ async def test_a_dead_letter_always_fits(bus: Bus) -> None:
 async def test_why_it_died_is_one_line(bus: Bus) -> None:
     """A reason quotes what came from anywhere; it goes into a header."""
     worker = Worker(ValueError("a\r\nNats-Rollup: all\r\n\u20b1" + "x" * 5_000))
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus, max_attempts=1)
     await emptied(bus)
     [letter] = [one async for one in DeadLetters(bus).all()]
@@ -246,7 +245,7 @@ async def test_a_slow_handler_and_who_waits_behind_it_keep_their_claims(bus: Bus
     """Nothing is delivered a second time while the first takes longer than a claim lasts."""
     worker = Worker(slow=ACK_WAIT * 1.5)
     for number in range(3):
-        await bus.send(subjects.SOURCES_SUBMITTED, JOB, f"job_{number}")
+        await bus.publish(SOURCES_SUBMITTED.subject, JOB, f"job_{number}")
     await worker.start(bus)
     await emptied(bus)
     assert [delivered.attempt for delivered in worker.seen] == [1, 1, 1]
@@ -256,7 +255,7 @@ async def test_a_full_worker_leaves_the_rest_to_others(bus: Bus, empty_nats_url:
     """Its slots are taken for long: another process does what is waiting."""
     busy, idle = Worker(slow=ACK_WAIT), Worker()
     for number in range(6):
-        await bus.send(subjects.SOURCES_SUBMITTED, JOB, f"job_{number}")
+        await bus.publish(SOURCES_SUBMITTED.subject, JOB, f"job_{number}")
     await busy.start(bus)
     await eventually_seen(busy, 1)
     async with open_bus(empty_nats_url, "other") as other:
@@ -298,7 +297,7 @@ async def test_a_request_that_could_not_be_sent_is_sent_again(bus: Bus) -> None:
     bus.client = cast("Client", client)
     worker = Worker()
     await worker.start(bus)
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
 
     async def seen() -> bool:
         return len(worker.seen) == 1
@@ -316,7 +315,7 @@ async def test_a_message_is_not_kept_back(bus: Bus) -> None:
         begun = len(worker.seen)
         numbers = range(begun, begun + count)
         await asyncio.gather(
-            *(bus.send(subjects.SOURCES_SUBMITTED, JOB, f"job_{number}") for number in numbers)
+            *(bus.publish(SOURCES_SUBMITTED.subject, JOB, f"job_{number}") for number in numbers)
         )
 
         async def all_seen() -> bool:
@@ -340,17 +339,9 @@ async def test_a_message_in_hand_is_not_handed_out_again(bus: Bus) -> None:
         if delivered.message == JOB:
             await go_on.wait()
 
-    work(
-        bus,
-        subjects.SOURCES,
-        subjects.SOURCES_SUBMITTED,
-        SourceSubmitted,
-        handle,
-        durable="test",
-        slots=2,
-    )
+    consume(bus, SOURCES_SUBMITTED, handle, by="test", slots=2)
     await bus.start()
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
 
     async def begun() -> bool:
         return seen == ["src_1"]
@@ -361,13 +352,13 @@ async def test_a_message_in_hand_is_not_handed_out_again(bus: Bus) -> None:
     await bus.client.publish(f"$JS.ACK.SOURCES.test.1.{number}.1.0.0", b"-NAK")
 
     async def delivered_again() -> bool:
-        info = await bus.jetstream.consumer_info("SOURCES", "test")
+        info = await bus.jetstream.consumer_info("SOURCES", SOURCES_SUBMITTED.durable("test"))
         return bool(info.num_redelivered)
 
     await eventually(delivered_again)
     for other in ("src_2", "src_3"):
-        await bus.send(
-            subjects.SOURCES_SUBMITTED, SourceSubmitted(agent_id="a", source_id=other), other
+        await bus.publish(
+            SOURCES_SUBMITTED.subject, SourceSubmitted(agent_id="a", source_id=other), other
         )
 
     async def both() -> bool:
@@ -382,7 +373,7 @@ async def test_a_message_in_hand_is_not_handed_out_again(bus: Bus) -> None:
 async def test_a_handler_that_gives_up(bus: Bus) -> None:
     """It is not tried again."""
     worker = Worker(GiveUp("of no use"))
-    await bus.send(subjects.SOURCES_SUBMITTED, JOB, "job_1")
+    await bus.publish(SOURCES_SUBMITTED.subject, JOB, "job_1")
     await worker.start(bus, max_attempts=5)
     await emptied(bus)
     assert worker.given_up == [Delivered(JOB, 1)]

@@ -15,10 +15,11 @@ import pytest
 
 from alonchat import embedded
 from libs.bus.bus import Bus, open_bus
-from libs.bus.work import Delivered, work
+from libs.bus.queues import Delivered, consume
 from libs.contracts import subjects
 from libs.contracts.chat import SourcesFrame, TextFrame
-from libs.contracts.events import MessageFailed, MessageSent, Outcome, name_of, outcome_id
+from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
+from libs.contracts.queues import CHAT_REPLIES, MESSAGE_FAILED, MESSAGE_SENT
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
@@ -68,12 +69,8 @@ class System:
         self.worker = await running.enter_async_context(open_bus(url, "llm"))
 
     def _follow_log(self, bus: Bus, service: str, handler: Any) -> None:
-        for kind in (MessageSent, MessageFailed):
-            name = name_of(kind)
-            durable = f"{service}_{name.replace('.', '_')}"
-            work(
-                bus, subjects.EVENTS, subjects.every(name), kind, handler, durable=durable, slots=9
-            )
+        for queue in (MESSAGE_SENT, MESSAGE_FAILED):
+            consume(bus, queue, handler, by=service, slots=9)
 
     def _noting(self, service: str) -> Any:
         async def note(delivered: Delivered[Outcome]) -> None:
@@ -88,7 +85,7 @@ class System:
         outcome = self._outcome(message_id, edge.edge)
         inbox, answer = edge.expect(message_id, outcome.account_id), Answer()
         following = asyncio.create_task(_followed(edge, message_id, inbox, answer))
-        subject = subjects.chat_reply(edge.edge, message_id)
+        subject = CHAT_REPLIES.at(edge.edge, message_id)
         await self.worker.tell(subject, SourcesFrame(attempt=1, seq=0, sources=(), confidence=0.9))
         await self.worker.tell(subject, TextFrame(attempt=1, seq=1, text="We"))
         await log_outcome(self.worker, outcome, now())

@@ -12,6 +12,7 @@ import pytest
 
 from libs.contracts import chat, events, webhooks
 from libs.contracts.message import Message, decode, encode
+from libs.contracts.queues import EVENT_QUEUES
 from tests.contracts.samples import SAMPLES
 
 GOLDEN = Path(__file__).with_name("golden.jsonl")
@@ -99,5 +100,7 @@ def test_public_event_names() -> None:
 def test_sent_and_failed_exclude_each_other() -> None:
     """Both outcomes of a message carry one id, so the log takes only the first."""
     outcomes = [s for s in SAMPLES if isinstance(s, events.MessageSent | events.MessageFailed)]
-    assert {events.about(outcome) for outcome in outcomes} == {"msg_1"}
+    assert {EVENT_QUEUES[type(one)].subject_of(one).rsplit(".", 1)[1] for one in outcomes} == {
+        "msg_1"
+    }
     assert events.outcome_id("msg_1") == "evt_outcome_msg_1"

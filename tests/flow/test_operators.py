@@ -9,6 +9,7 @@ import httpx
 
 from libs.bus.bus import open_bus
 from libs.contracts import subjects
+from libs.contracts.queues import CHAT_REQUESTED
 from tests.flow.client import Client
 from tests.stack import Stack
 from tests.waiting import eventually
@@ -38,7 +39,7 @@ async def test_the_ledgers_add_up(stack: Stack, client: Client, shop: str) -> No
 async def test_a_poison_message_can_be_looked_at_and_dropped(stack: Stack) -> None:
     """Nobody can read it: it goes to the dead letters at once, and stays there when replayed."""
     async with open_bus(stack.nats_url, "test") as bus:
-        await bus.jetstream.publish(subjects.CHAT_REQUESTED, b"poison")
+        await bus.jetstream.publish(CHAT_REQUESTED.subject, b"poison")
 
         async def dead() -> bool:
             return bool(await bus.last(subjects.DEAD, "dead.>"))

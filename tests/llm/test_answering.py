@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from libs.bus.work import Delivered
+from libs.bus.queues import Delivered
 from libs.contracts.chat import SourcesFrame
 from libs.contracts.events import MessageFailed, MessageSent, outcome_id
 from libs.runtime.clock import now

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from libs.bus.bus import Bus
-from libs.contracts import subjects
 from libs.contracts.chat import CANCELLED, ChatCancelled, ChatGrounded
 from libs.contracts.events import MessageSent, Outcome
+from libs.contracts.queues import CHAT_CANCELLED
 from services.llm.cancel import Cancellations, Cancelled
 from tests.fakes.openai_server import Script
 from tests.llm.conftest import Llm
@@ -20,7 +20,7 @@ RELEASED_WITHIN = 1.0
 async def cancel(bus: Bus, grounded: ChatGrounded) -> None:
     """Broadcast the cancellation, as api does."""
     message = ChatCancelled(message_id=grounded.request.message_id)
-    await bus.tell(subjects.CHAT_CANCELLED, message)
+    await bus.tell(CHAT_CANCELLED, message)
     await bus.client.flush()
 
 

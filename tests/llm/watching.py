@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 from nats.aio.msg import Msg
 
 from libs.bus.bus import Bus
-from libs.contracts import subjects
 from libs.contracts.chat import ChatGrounded, SourcesFrame, TextFrame
 from libs.contracts.events import AgentDeleted, AnyEvent, Outcome
 from libs.contracts.message import decode
+from libs.contracts.queues import CHAT_GROUNDED, CHAT_REPLIES
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 
 PATIENCE = 20.0
 """Seconds that anything expected gets to happen."""
-MARKER_REPLY = subjects.chat_reply("test", "marker")
+MARKER_REPLY = CHAT_REPLIES.at("test", "marker").subject
 
 Frame = SourcesFrame | TextFrame
 
@@ -111,7 +111,7 @@ async def watching(bus: Bus) -> AsyncIterator[Watch]:
 
 async def ask(bus: Bus, grounded: ChatGrounded) -> None:
     """Put a question on llm's queue; again for the same question, as a redelivery would."""
-    await bus.send(subjects.CHAT_GROUNDED, grounded, new_id("delivery"))
+    await bus.publish(CHAT_GROUNDED.subject, grounded, new_id("delivery"))
 
 
 def well_formed(frames: list[Frame]) -> bool:

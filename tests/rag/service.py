@@ -9,10 +9,11 @@ import msgspec
 from nats.aio.subscription import Subscription
 
 from libs.bus.bus import Bus
-from libs.contracts import events, subjects
+from libs.contracts import events
 from libs.contracts.chat import AgentProfile, ChatGrounded, ChatRequested, Exchange
 from libs.contracts.events import AnyEvent
 from libs.contracts.message import Message, decode
+from libs.contracts.queues import CHAT_GROUNDED, CHAT_REQUESTED, EVENT_QUEUES
 from libs.contracts.sources import CREATE_SOURCE, CreateSource, Source
 from libs.runtime.ids import new_id
 
@@ -29,7 +30,7 @@ class Rag:
 
     async def __aenter__(self) -> Self:
         subscribe = self.bus.client.subscribe
-        self._grounded: Subscription = await subscribe(subjects.CHAT_GROUNDED)
+        self._grounded: Subscription = await subscribe(CHAT_GROUNDED.subject)
         self._events: Subscription = await subscribe("events.>")
         return self
 
@@ -55,7 +56,7 @@ class Rag:
         async with asyncio.timeout(PATIENCE):
             while True:
                 for event in self.seen_events:
-                    if isinstance(event, kind) and events.about(event) == about:
+                    if isinstance(event, kind) and about in EVENT_QUEUES[kind].subject_of(event):
                         return event
                 message = await self._events.next_msg(timeout=PATIENCE)
                 self.seen_events.append(decode(message.data, AnyEvent))
@@ -65,13 +66,13 @@ class Rag:
     ) -> ChatGrounded:
         """Publish a chat request and wait for it to come out grounded."""
         request = chat_request(agent_id, question, history)
-        await self.bus.send(subjects.CHAT_REQUESTED, request, request.message_id)
+        await self.bus.send(CHAT_REQUESTED, request)
         message = await self._grounded.next_msg(timeout=PATIENCE)
         return decode(message.data, ChatGrounded)
 
     async def publish(self, subject: str, message: Message) -> None:
         """Put a message on a stream as another service would."""
-        await self.bus.send(subject, message, new_id("test"))
+        await self.bus.publish(subject, message, new_id("test"))
 
 
 def chat_request(agent_id: str, question: str, history: tuple[Exchange, ...] = ()) -> ChatRequested:

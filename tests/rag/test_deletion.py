@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from libs.bus.bus import Bus
-from libs.bus.work import Delivered
+from libs.bus.queues import Delivered
 from libs.contracts.events import MessageFailed, SourceFailed
 from libs.contracts.message import decode
 from libs.contracts.sources import DeleteSource, GetSource, SourceSubmitted
-from services.rag.handlers import Chat
 from services.rag.index.embedded import EmbeddedIndex
 from services.rag.index.interface import Chunk
+from services.rag.search.chat import Chat
 from services.rag.sources.calls import Sources
 from services.rag.sources.ingest import GAVE_UP
 from tests.rag.service import agent_deleted, chat_request

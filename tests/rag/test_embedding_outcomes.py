@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from libs.bus.bus import Bus
-from libs.contracts import subjects
 from libs.contracts.calls import Probe, probe
 from libs.contracts.chat import GROUND, Ground
 from libs.contracts.events import MessageFailed, SourceFailed, SourceReady
 from libs.contracts.message import decode
+from libs.contracts.queues import CHAT_REQUESTED
 from libs.contracts.sources import CreateSource
 from libs.runtime.ids import new_id
 from services.rag.app import run
-from services.rag.handlers import NOT_AT_ALL, NOT_NOW
+from services.rag.search.chat import NOT_AT_ALL, NOT_NOW
 from tests.fakes.odd_embeddings import Behaviour, OddEmbeddings, Said, ordinary
 from tests.rag.service import Rag, chat_request
 from tests.rag.test_odd_embeddings import ODD, RIGHT, error
@@ -97,7 +97,7 @@ async def test_a_question_that_can_not_be_embedded_fails_in_words(
     for name in ASKED:
         request = chat_request("a1", f"mark-{name}. When do you open?")
         code_of[request.message_id] = name
-        await rag.bus.send(subjects.CHAT_REQUESTED, request, request.message_id)
+        await rag.bus.send(CHAT_REQUESTED, request)
     ended = {}
     for _ in ASKED:
         message = await log.next_msg(timeout=25)

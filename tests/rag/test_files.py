@@ -6,8 +6,8 @@ import pytest
 
 from libs.bus.bus import Bus
 from libs.bus.files import open_files
-from libs.contracts import subjects
 from libs.contracts.events import SourceFailed, SourceReady
+from libs.contracts.queues import AGENT_DELETED
 from libs.contracts.sources import (
     DELETE_SOURCE,
     LIST_SOURCES,
@@ -69,7 +69,7 @@ async def test_a_file_goes_with_its_agent(rag: Rag) -> None:
     await store_file(rag.bus, source)
     await rag.add_ready([source], "a1")
     event = agent_deleted("a1")
-    await rag.publish(subjects.event("agent.deleted", "a1"), event)
+    await rag.publish(AGENT_DELETED.at("a1"), event)
 
     async def is_gone() -> bool:
         return not (await rag.bus.call(LIST_SOURCES, ListSources(agent_id="a1"))).items

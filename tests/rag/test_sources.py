@@ -6,6 +6,7 @@ import pytest
 from libs.bus.errors import FaultError
 from libs.contracts.calls import Done
 from libs.contracts.events import AgentDeleted, SourceFailed, SourceReady
+from libs.contracts.queues import AGENT_DELETED, SOURCE_READY, SOURCES_SUBMITTED
 from libs.contracts.sources import (
     DELETE_SOURCE,
     GET_SOURCE,
@@ -16,7 +17,6 @@ from libs.contracts.sources import (
     ListSources,
     SourceSubmitted,
 )
-from libs.contracts.subjects import SOURCES_SUBMITTED, event
 from libs.runtime.ids import new_id
 from services.rag.app import run
 from tests.fakes.openai_server import FakeOpenAI
@@ -138,7 +138,7 @@ async def test_a_deleted_agent_leaves_nothing(rag: Rag) -> None:
     await rag.add_ready(SOURCES[:1], "a1")
     other = hours()
     await rag.add_ready([other], "a2")
-    await rag.publish(event("agent.deleted", "a1"), agent_deleted("a1"))
+    await rag.publish(AGENT_DELETED.at("a1"), agent_deleted("a1"))
     await rag.event(AgentDeleted, "a1")
     await until_empty(rag, "a1")
     grounded = await rag.ask("a1", "what are your business hours?")
@@ -163,9 +163,9 @@ async def test_a_job_for_a_ready_source_changes_nothing(rag: Rag) -> None:
     source, next_one = hours(), hours()
     await rag.add_ready([source], "a1")
     job = SourceSubmitted(agent_id="a1", source_id=source.source_id)
-    await rag.publish(SOURCES_SUBMITTED, job)
+    await rag.publish(SOURCES_SUBMITTED.subject, job)
     await rag.add_ready([next_one], "a1")
-    ready = event("source.ready", source.source_id)
+    ready = SOURCE_READY.at(source.source_id)
     log = await rag.bus.jetstream.stream_info("EVENTS", subjects_filter=ready)
     assert log.state.subjects == {ready: 1}
     found = await rag.bus.call(GET_SOURCE, GetSource(agent_id="a1", source_id=source.source_id))

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from libs.bus.errors import FaultError
-from libs.bus.work import Delivered, TakenOver
+from libs.bus.queues import Delivered, TakenOver
 from services.rag.sources.turns import Turn, Turns
 from tests.rag.worker import MOST_WAITING, Worker
 

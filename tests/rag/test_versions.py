@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from libs.bus.errors import FaultError
-from libs.bus.work import Delivered
+from libs.bus.queues import Delivered
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import (
     DELETE_SOURCE,

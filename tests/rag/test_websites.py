@@ -10,8 +10,8 @@ import pytest
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
-from libs.contracts import subjects
 from libs.contracts.events import SourceFailed, SourceReady
+from libs.contracts.queues import AGENT_DELETED
 from libs.contracts.sources import (
     DELETE_SOURCE,
     GET_SOURCE,
@@ -301,7 +301,7 @@ async def test_pages_go_with_their_agent(rag: Rag, site: Website, database: Data
     other = source(site.url())
     await rag.add_ready([other], "a2")
     assert await kept(database) == 2
-    await rag.publish(subjects.event("agent.deleted", "a1"), agent_deleted("a1"))
+    await rag.publish(AGENT_DELETED.at("a1"), agent_deleted("a1"))
     await eventually(lambda: holds(database, 1))
     assert (await rag.ask("a2", "Welcome")).passages
 
@@ -371,7 +371,7 @@ async def test_a_deletion_stops_the_crawl(
         await rag.add(created, "a1")
         await eventually(is_on_its_way)
         if whole_agent:
-            await rag.publish(subjects.event("agent.deleted", "a1"), agent_deleted("a1"))
+            await rag.publish(AGENT_DELETED.at("a1"), agent_deleted("a1"))
         else:
             await rag.bus.call(
                 DELETE_SOURCE, DeleteSource(agent_id="a1", source_id=created.source_id)

@@ -7,7 +7,7 @@ import msgspec
 
 from libs.bus.bus import Bus
 from libs.bus.files import Files
-from libs.bus.work import Delivered
+from libs.bus.queues import Delivered
 from libs.contracts.sources import SourceSubmitted
 from libs.runtime.mongo import Database
 from services.rag.crawl.kept import Pages

@@ -40,6 +40,7 @@ async def paths(http: httpx.AsyncClient, owner: Owned) -> dict[str, set[str]]:
     } | {
         "/docs/": {"GET"},
         "/docs/openapi.json": {"GET"},
+        "/docs/asyncapi.json": {"GET"},
         "/docs/assets/css/swagger-ui.css": {"GET"},
     }
 

@@ -119,7 +119,8 @@ async def test_every_response_has_the_security_headers(
     owner: Owned, http: httpx.AsyncClient
 ) -> None:
     """Pages, data, errors."""
-    for path in ("/docs/", "/docs/openapi.json", "/healthz", "/nowhere", "/v1/credits"):
+    documents = ("/docs/", "/docs/openapi.json", "/docs/asyncapi.json")
+    for path in (*documents, "/healthz", "/nowhere", "/v1/credits"):
         response = await http.get(path)
         assert response.headers["X-Content-Type-Options"] == "nosniff", path
         assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], path

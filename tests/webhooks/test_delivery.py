@@ -9,6 +9,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from libs.bus.bus import Bus
 from libs.contracts import subjects
+from libs.contracts.queues import CACHE_INVALIDATED
 from services.webhooks.app import run
 from tests.fakes.webhook_receiver import WAIT, Answer, Receiver
 from tests.waiting import eventually, nothing_waits
@@ -88,7 +89,7 @@ async def test_an_event_published_twice_is_delivered_once(
     event = received(owner.agent_id)
     # Another id for the log, so that it is our own key that is at work.
     for publication in ("first", "second"):
-        await bus.send(f"events.message.received.{event.message_id}", event, publication)
+        await bus.publish(f"events.message.received.{event.message_id}", event, publication)
     await receiver.wait_for("/hook")
     await eventually(lambda: nothing_waits(bus))
     assert [one.headers["webhook-id"] for one in receiver.at("/hook")] == [event.event_id]
@@ -151,7 +152,7 @@ async def test_gone_disables_the_endpoint(bus: Bus, owner: Owner, receiver: Rece
     await owner.create(receiver.url("/gone"))
     await owner.create(receiver.url("/healthy"))
     receiver.always("/gone", 410)
-    changes = await bus.client.subscribe(subjects.CACHE_INVALIDATED)
+    changes = await bus.client.subscribe(CACHE_INVALIDATED.subject)
     await bus.emit(received(owner.agent_id))
     await changes.next_msg(timeout=WAIT)
     await changes.unsubscribe()
@@ -201,7 +202,7 @@ async def test_a_deleted_agent_leaves_no_endpoints(
     await owner.create(receiver.url("/hook"))
     other = Owner(bus)
     await other.create(receiver.url("/other"))
-    changes = await bus.client.subscribe(subjects.CACHE_INVALIDATED)
+    changes = await bus.client.subscribe(CACHE_INVALIDATED.subject)
     await bus.emit(deleted(owner.agent_id))
     await changes.next_msg(timeout=WAIT)
     assert await owner.list() == ()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
-from libs.contracts import subjects, webhooks
+from libs.contracts import webhooks
+from libs.contracts.queues import WEBHOOK_REPLAYS
 from libs.contracts.webhooks import DeliveryRow
 from libs.runtime.mongo import Database
 from services.webhooks.sending.attempt import text_of
@@ -238,7 +239,7 @@ async def test_a_replay_that_is_done_twice_sends_once(
         last=rows[1].id,
     )
     for delivery in ("first", "second"):
-        await bus.send(subjects.replay(created.id), replay, delivery)
+        await bus.publish(WEBHOOK_REPLAYS.subject_of(replay), replay, delivery)
         await owner.logged(created.id, "failed", *["succeeded"] * 4)
     # The one that was not in its range is the last that is sent, so nothing else is to come.
     await owner.replay(created.id, rows[0].id)

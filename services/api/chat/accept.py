@@ -16,8 +16,8 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError, FaultError
-from libs.bus.work import OUTAGES
-from libs.contracts import billing, subjects
+from libs.bus.queues import OUTAGES
+from libs.contracts import billing
 from libs.contracts.chat import (
     EXTRACTIVE,
     AgentProfile,
@@ -27,9 +27,9 @@ from libs.contracts.chat import (
     Fallback,
     Ground,
     Grounded,
-    grounded_id,
 )
-from libs.contracts.events import ConversationStarted, MessageFailed, MessageReceived, outcome_id
+from libs.contracts.events import ConversationStarted, MessageReceived, failure_of
+from libs.contracts.queues import CHAT_GROUNDED, CHAT_REQUESTED
 from libs.runtime.clock import now
 from libs.runtime.ids import is_id, new_id, new_secret
 from libs.runtime.outages import MongoUnavailable
@@ -299,34 +299,16 @@ class Acceptance:
 
     async def _send(self, request: ChatRequested, grounded: Grounded | None) -> bool:
         if grounded is None:
-            return await self._bus.send(subjects.CHAT_REQUESTED, request, request.message_id)
-        ready = ChatGrounded(
-            request=request,
-            passages=grounded.passages,
-            confidence=grounded.confidence,
-            suggestions=grounded.suggestions,
-        )
-        return await self._bus.send(subjects.CHAT_GROUNDED, ready, grounded_id(request.message_id))
+            return await self._bus.send(CHAT_REQUESTED, request)
+        return await self._bus.send(CHAT_GROUNDED, ChatGrounded.of(request, grounded))
 
     async def fail(self, request: ChatRequested, code: str, message: str, text: str = "") -> None:
         """Give a message an outcome when it has none; billing and the conversation follow.
 
         `text` is what there was of the answer.
         """
-        failed = MessageFailed(
-            event_id=outcome_id(request.message_id),
-            account_id=request.account_id,
-            agent_id=request.agent.id,
-            at=now(),
-            message_id=request.message_id,
-            conversation_id=request.conversation_id,
-            code=code,
-            message=message,
-            edge=request.edge,
-            text=text,
-        )
         try:
-            await self._bus.emit(failed)
+            await self._bus.emit(failure_of(request, code, message, at=now(), text=text))
         except BusError as error:  # billing does the same when HOLD_TTL has passed
             log.warning("message.not_failed", message_id=request.message_id, error=str(error))
 

@@ -11,9 +11,9 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.outcomes import settle
-from libs.contracts import subjects
 from libs.contracts.chat import CANCELLED, ChatCancelled
 from libs.contracts.events import MessageSent, outcome_id
+from libs.contracts.queues import CHAT_CANCELLED
 from libs.runtime.clock import now
 from services.api.chat.replies import Replies
 from services.api.chat.transcript import Answer
@@ -62,7 +62,7 @@ class Cancelling:
             await self._tell(message_id)
 
     async def _tell(self, message_id: str) -> None:
-        await self._bus.tell(subjects.CHAT_CANCELLED, ChatCancelled(message_id=message_id))
+        await self._bus.tell(CHAT_CANCELLED, ChatCancelled(message_id=message_id))
 
 
 def _outcome(question: Message, message_id: str, account_id: str, answer: Answer) -> MessageSent:

@@ -20,8 +20,10 @@ from nats.js.errors import APIError, NotFoundError
 
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
-from libs.contracts import subjects
+from libs.bus.topics import listen
+from libs.contracts.queues import ANY, CHAT_REPLIES
 from libs.contracts.replies import AnyReply
+from libs.contracts.subjects import CHAT, REPLIES
 from libs.runtime.ids import new_id
 from libs.runtime.outages import MongoUnavailable
 from services.api.chat.transcript import Answer, ClientEvent, MissedFrames
@@ -79,12 +81,12 @@ class Replies:
         self._timeout = timeout
         # An inbox lives as long as whoever reads it, however that ends.
         self._open: WeakValueDictionary[str, Inbox] = WeakValueDictionary()
-        self.line = Line(subjects.CHAT.max_age)
+        self.line = Line(CHAT.max_age)
         self._decoder: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)
 
     async def start(self) -> None:
         """Begin to receive replies."""
-        await self._bus.client.subscribe(subjects.chat_reply(self.edge, "*"), cb=self._receive)
+        await self._bus.client.subscribe(CHAT_REPLIES.at(self.edge).pattern, cb=self._receive)
 
     async def _receive(self, message: Msg) -> None:
         message_id = message.subject.rsplit(".", 1)[1]
@@ -103,12 +105,7 @@ class Replies:
     async def overhear(self, message_id: str) -> AsyncIterator[Inbox]:
         """Collect the replies to a message whichever api process took it; then catch up()."""
         inbox = Inbox()
-
-        async def receive(message: Msg) -> None:
-            inbox.put(self._decoder.decode(message.data))
-
-        subject = subjects.chat_reply("*", message_id)
-        subscription = await self._bus.client.subscribe(subject, cb=receive)
+        subscription = await listen(self._bus, CHAT_REPLIES.at(ANY, message_id), inbox.put)
         try:
             yield inbox
         finally:
@@ -144,10 +141,10 @@ class Replies:
     async def _read_back(self, message_id: str, answer: Answer) -> list[ClientEvent]:
         """Take the replies that the stream keeps, in order; usually all of one edge."""
         events: list[ClientEvent] = []
-        everywhere = subjects.chat_reply("*", message_id)
+        everywhere = CHAT_REPLIES.at(ANY, message_id).pattern
         try:
             # With a wildcard NATS would look through all replies that it keeps, from the first on.
-            exact = await self._bus.kept_subjects(subjects.REPLIES, everywhere)
+            exact = await self._bus.kept_subjects(REPLIES, everywhere)
             kept = [stored for subject in exact async for stored in self._kept(subject)]
         except (BusError, NatsError, APIError) as error:
             log.warning("replies.not_read_back", message_id=message_id, error=_why(error))
@@ -175,7 +172,7 @@ class Replies:
         while True:
             try:
                 stored = await self._bus.jetstream.get_msg(
-                    subjects.REPLIES.name, seq=sequence + 1, subject=subject, next=True
+                    REPLIES.name, seq=sequence + 1, subject=subject, next=True
                 )
             except NotFoundError:
                 return

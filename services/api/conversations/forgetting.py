@@ -1,6 +1,6 @@
 """What goes with a deleted agent: its keys and all that was said to it."""
 
-from libs.bus.work import Delivered
+from libs.bus.queues import Delivered
 from libs.contracts.events import AgentDeleted
 from libs.runtime.deleted_agents import DeletedAgents
 from services.api.edge.known import Directory

@@ -5,9 +5,9 @@ and an end is announced only when it is stored.
 """
 
 from libs.bus.bus import Bus
-from libs.bus.work import Delivered
-from libs.contracts import subjects
+from libs.bus.queues import Delivered
 from libs.contracts.events import Outcome
+from libs.contracts.queues import CHAT_REPLIES
 from services.api.store.conversations import Conversations
 
 
@@ -23,5 +23,5 @@ class Recorder:
         outcome = delivered.message
         await self._conversations.record(outcome)
         if outcome.edge:
-            await self._bus.tell(subjects.chat_reply(outcome.edge, outcome.message_id), outcome)
+            await self._bus.tell(CHAT_REPLIES.at(outcome.edge, outcome.message_id), outcome)
         await self._conversations.take_back(outcome.agent_id)

@@ -11,7 +11,7 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.outcomes import settle
-from libs.bus.work import OUTAGES
+from libs.bus.queues import OUTAGES
 from libs.contracts.events import MessageFailed, outcome_id
 from libs.runtime.clock import now
 from services.api.store.conversations import Conversations

@@ -12,7 +12,7 @@ from cachetools import TTLCache
 
 from libs.bus.bus import Bus
 from libs.contracts.accounts import Account, CacheInvalidated
-from libs.contracts.subjects import CACHE_INVALIDATED
+from libs.contracts.queues import CACHE_INVALIDATED
 from libs.runtime.ids import is_id
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agent, Agents
@@ -84,6 +84,10 @@ class Directory:
         """Make every api process forget these keys, accounts or agents, this one at once."""
         self.forget(ids)
         await self._bus.tell(CACHE_INVALIDATED, CacheInvalidated(ids=ids))
+
+    def invalidated(self, changed: CacheInvalidated) -> None:
+        """Take a change from the bus."""
+        self.forget(changed.ids)
 
     def forget(self, ids: tuple[str, ...]) -> None:
         """Drop what is remembered of these ids."""

@@ -1,16 +1,18 @@
-"""The OpenAPI document and the page that shows it, at /docs. The page loads nothing from elsewhere.
+"""The documents of the API (OpenAPI) and the bus (AsyncAPI), and the page at /docs.
 
+The page loads nothing from elsewhere.
 Swagger UI's files come from the package flask-openapi3-swagger, of which no code runs.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, MediaType, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import (
@@ -29,6 +31,7 @@ from litestar.router import Router
 from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 
+from libs.contracts.asyncapi import asyncapi
 from services.api.http import sse
 
 ASSETS = "/docs/assets"
@@ -39,6 +42,8 @@ Send messages to your agents and receive answers grounded in their own sources.
 Every request carries an API key: `Authorization: Bearer YOUR_API_KEY`. A *secret* key has full
 access and stays on your server. A *publishable* key may be read by anyone: it belongs to one agent
 and the origins of your pages, chats, and reads back only the conversations of its visitor.
+
+What the services send each other on the bus is in [asyncapi.json](asyncapi.json).
 """
 
 TAGS = [
@@ -75,6 +80,17 @@ def openapi_config() -> OpenAPIConfig:
             )
         ],
     )
+
+
+@get("/docs/asyncapi.json", opt={"public": True}, include_in_schema=False)
+async def bus_document() -> Response[bytes]:
+    """Return what the services send each other, as AsyncAPI."""
+    return Response(_bus_document(), media_type=MediaType.JSON)
+
+
+@cache
+def _bus_document() -> bytes:
+    return msgspec.json.encode(asyncapi())
 
 
 def assets_router() -> Router:

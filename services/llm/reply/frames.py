@@ -2,7 +2,7 @@
 
 from libs.bus.bus import Bus
 from libs.contracts.chat import ChatRequested, SourcesFrame, SourceUsed, TextFrame
-from libs.contracts.subjects import chat_reply
+from libs.contracts.queues import CHAT_REPLIES
 from services.llm.interface import Anew
 
 
@@ -11,7 +11,7 @@ class Reply:
 
     def __init__(self, bus: Bus, request: ChatRequested, attempt: int) -> None:
         self._bus = bus
-        self._subject = chat_reply(request.edge, request.message_id)
+        self._replies = CHAT_REPLIES.at(request.edge, request.message_id)
         self._attempt = attempt
         self._sent = 0
         self._texts: list[str] = []
@@ -39,4 +39,4 @@ class Reply:
 
     async def _send(self, frame: SourcesFrame | TextFrame) -> None:
         self._sent += 1
-        await self._bus.tell(self._subject, frame)
+        await self._bus.tell(self._replies, frame)

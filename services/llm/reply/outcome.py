@@ -11,7 +11,7 @@ from stamina import retry_context
 from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
 from libs.contracts.chat import CANCELLED, ChatGrounded
-from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
+from libs.contracts.events import MessageFailed, MessageSent, Outcome, failure_of, outcome_id
 from libs.contracts.subjects import CHAT
 from libs.runtime.clock import now
 from services.llm.choices import Choice
@@ -58,17 +58,11 @@ def cancelled(grounded: ChatGrounded, text: str, choice: Choice) -> MessageSent:
 
 def failed(grounded: ChatGrounded, failure: Failed, text: str = "") -> MessageFailed:
     """Return the outcome of an answer that failed; `text` is what there was of it."""
-    request = grounded.request
-    return MessageFailed(
-        event_id=outcome_id(request.message_id),
-        account_id=request.account_id,
-        agent_id=request.agent.id,
+    return failure_of(
+        grounded.request,
+        failure.code,
+        failure.message,
         at=now(),
-        message_id=request.message_id,
-        conversation_id=request.conversation_id,
-        code=failure.code,
-        message=failure.message,
-        edge=request.edge,
         text=text,
         retry_after=failure.retry_after,
     )

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import structlog
 
-from libs.bus.work import OUTAGES
+from libs.bus.queues import OUTAGES
 from services.rag.crawl.allowed import Robots
 from services.rag.crawl.fetch.fetch import Fetched, Fetcher, gunzipped, only_success
 from services.rag.crawl.fetch.robots import directives_of

@@ -12,7 +12,7 @@ EmbeddingError
     └── Slow           it takes longer than EMBEDDINGS_TIMEOUT
 """
 
-from libs.bus.work import MAX_ATTEMPTS
+from libs.bus.queues import MAX_ATTEMPTS
 
 
 class EmbeddingError(Exception):

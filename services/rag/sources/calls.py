@@ -16,9 +16,10 @@ import structlog
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
 from libs.bus.files import Files
-from libs.bus.work import Delivered
+from libs.bus.queues import Delivered
 from libs.contracts.calls import Done
 from libs.contracts.events import AgentDeleted
+from libs.contracts.queues import SOURCES_SUBMITTED
 from libs.contracts.sizes import PAGE, nothing_smaller, size_of, within
 from libs.contracts.sources import (
     CreateSource,
@@ -30,7 +31,6 @@ from libs.contracts.sources import (
     SourceSubmitted,
     UpdateSource,
 )
-from libs.contracts.subjects import SOURCES_SUBMITTED
 from libs.runtime.clock import now
 from libs.runtime.mongo import DuplicateError
 from services.rag.crawl.fetch.request import checked
@@ -175,14 +175,14 @@ class Sources:
 
     async def _submit(self, source: Source) -> None:
         """Have the index brought in line with what the store says of a source."""
-        job = SourceSubmitted(agent_id=source.agent_id, source_id=source.id)
-        await self._bus.send(SOURCES_SUBMITTED, job, f"{source.id}_{source.version}")
+        version = str(source.version)
+        job = SourceSubmitted(agent_id=source.agent_id, source_id=source.id, change=version)
+        await self._bus.send(SOURCES_SUBMITTED, job)
         await self._store.submitted(source)
 
     async def _submit_deletion(self, agent_id: str, source_id: str) -> None:
-        job = SourceSubmitted(agent_id=agent_id, source_id=source_id)
-        # An id of its own: the stream must not take it for the submission just before it.
-        await self._bus.send(SOURCES_SUBMITTED, job, f"{source_id}_{DELETING}")
+        job = SourceSubmitted(agent_id=agent_id, source_id=source_id, change=DELETING)
+        await self._bus.send(SOURCES_SUBMITTED, job)
 
     async def list(self, request: ListSources) -> SourcePage:
         """Return an agent's sources, newest first."""

@@ -17,7 +17,7 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import ServiceUnavailable
-from libs.bus.work import (
+from libs.bus.queues import (
     MAX_ATTEMPTS,
     OUTAGES,
     RETRY_DELAYS,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import structlog
 
 from libs.bus.bus import Bus
-from libs.bus.work import MAX_ATTEMPTS, OUTAGES, Delivered, GiveUp
+from libs.bus.queues import MAX_ATTEMPTS, OUTAGES, Delivered, GiveUp
+from libs.contracts.queues import SOURCES_CRAWL, SOURCES_SUBMITTED
 from libs.contracts.sources import Note, Source, SourceCrawl, SourceSubmitted
-from libs.contracts.subjects import SOURCES_CRAWL, SOURCES_SUBMITTED
 from services.rag.crawl.crawl import Crawl
 from services.rag.crawl.fetch.fetch import Fetcher
 from services.rag.crawl.kept import Page, Pages
@@ -52,9 +52,8 @@ class Websites:
         found = await self._states.outcome(source.id)
         if found is None or found.done:
             return True
-        job = SourceCrawl(agent_id=source.agent_id, source_id=source.id)
-        # The id keeps one crawl from being asked for twice.
-        await self._bus.send(SOURCES_CRAWL, job, f"crawl_{found.number}_{source.id}")
+        job = SourceCrawl(agent_id=source.agent_id, source_id=source.id, number=found.number)
+        await self._bus.send(SOURCES_CRAWL, job)
         return False
 
     async def pages(self, source: Source) -> tuple[list[Page], tuple[Note, ...]]:
@@ -136,8 +135,9 @@ class Crawls:
         log.info("site.crawled", source_id=claim.source_id)
 
     async def _submit(self, claim: Claim) -> None:
-        job = SourceSubmitted(agent_id=claim.agent_id, source_id=claim.source_id)
-        await self._bus.send(SOURCES_SUBMITTED, job, f"crawled_{claim.number}_{claim.source_id}")
+        crawl = f"crawled_{claim.number}"
+        job = SourceSubmitted(agent_id=claim.agent_id, source_id=claim.source_id, change=crawl)
+        await self._bus.send(SOURCES_SUBMITTED, job)
 
     async def _leave(self, source_id: str) -> None:
         """Remove what was kept of a source after it was deleted; another crawl may go on."""

@@ -7,9 +7,10 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
-from libs.contracts import subjects, webhooks
+from libs.contracts import webhooks
 from libs.contracts.accounts import CacheInvalidated
 from libs.contracts.calls import Done
+from libs.contracts.queues import CACHE_INVALIDATED
 from libs.egress.resolve import ResolveError, Resolver, looking_up_for
 from libs.egress.safe_url import Allowed, UnsafeUrl, parse_target
 from libs.runtime.clock import now
@@ -138,7 +139,7 @@ class Endpoints:
     async def changed(self, agent_id: str) -> None:
         """Have all processes forget what they remember of an agent's endpoints."""
         self._directory.forget(agent_id)
-        await self._bus.tell(subjects.CACHE_INVALIDATED, CacheInvalidated(ids=(agent_id,)))
+        await self._bus.tell(CACHE_INVALIDATED, CacheInvalidated(ids=(agent_id,)))
 
     async def _change(
         self, endpoint: StoredEndpoint, changes: dict[str, Any]

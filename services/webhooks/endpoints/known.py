@@ -7,6 +7,7 @@ out of date for WEBHOOK_CACHE_SECONDS at most.
 
 from cachetools import TTLCache
 
+from libs.contracts.accounts import CacheInvalidated
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 
 AGENTS_REMEMBERED = 10_000
@@ -56,6 +57,10 @@ class Directory:
             if endpoint.id == endpoint_id:
                 return endpoint
         return None
+
+    def invalidated(self, changed: CacheInvalidated) -> None:
+        """Take a change from the bus."""
+        self.forget(*changed.ids)
 
     def forget(self, *agent_ids: str) -> None:
         """Drop what is remembered of these agents."""

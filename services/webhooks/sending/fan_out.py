@@ -3,7 +3,8 @@
 import asyncio
 
 from libs.bus.bus import Bus
-from libs.contracts import events, subjects
+from libs.contracts import events
+from libs.contracts.queues import WEBHOOK_DELIVERIES
 from libs.contracts.webhooks import Delivery
 from services.webhooks.endpoints.known import Directory
 from services.webhooks.request.body import OF_ACCOUNT, body_of
@@ -32,13 +33,4 @@ async def fan_out(event: events.Event, directory: Directory, bus: Bus) -> None:
         )
         for endpoint in endpoints
     ]
-    await asyncio.gather(*(queue(delivery, bus) for delivery in deliveries))
-
-
-async def queue(delivery: Delivery, bus: Bus) -> None:
-    """Put an attempt on the queue of its endpoint."""
-    # The id protects from queueing an attempt twice when its event, or the attempt before it, is
-    # redelivered after a crash. A replay counts its own attempts.
-    attempt = f"{delivery.webhook_id}:{delivery.endpoint_id}:{delivery.attempt}"
-    message_id = f"{attempt}:{delivery.replay_id}" if delivery.replay_id else attempt
-    await bus.send(subjects.delivery(delivery.endpoint_id), delivery, message_id)
+    await asyncio.gather(*(bus.send(WEBHOOK_DELIVERIES, delivery) for delivery in deliveries))

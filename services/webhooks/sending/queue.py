@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import structlog
+from msgspec.structs import replace
 from stamina import retry_context
 
 from libs.bus.bus import Bus
-from libs.bus.work import OUTAGES, Delivered, RetryLater
-from libs.contracts import subjects
+from libs.bus.queues import OUTAGES, Delivered, RetryLater
+from libs.contracts.queues import WEBHOOK_DELIVERIES
+from libs.contracts.subjects import dead
 from libs.contracts.webhooks import Attempt, Delivery, DeliveryStatus
 from libs.egress.resolve import looking_up_for
 from libs.runtime.clock import now
@@ -23,7 +24,6 @@ from services.webhooks.endpoints.health import EndpointHealth
 from services.webhooks.endpoints.known import Directory
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 from services.webhooks.sending.attempt import Outcome, Sender
-from services.webhooks.sending.fan_out import queue
 from services.webhooks.sending.lanes import Busy, Lanes
 from services.webhooks.sending.log import DeliveryLog, Entry, delivery_id
 from services.webhooks.sending.retry import next_delay, put_back_delay
@@ -180,18 +180,16 @@ class Dispatcher:
             await self._health.failed(endpoint, delivery.attempt)
 
     async def _retry(self, delivery: Delivery, not_before: datetime) -> None:
-        await queue(
-            msgspec.structs.replace(delivery, attempt=delivery.attempt + 1, not_before=not_before),
-            self._bus,
-        )
+        again = replace(delivery, attempt=delivery.attempt + 1, not_before=not_before)
+        await self._bus.send(WEBHOOK_DELIVERIES, again)
 
     async def _give_up(self, delivery: Delivery) -> None:
         log.error(
             "webhook.given_up", endpoint_id=delivery.endpoint_id, webhook_id=delivery.webhook_id
         )
         # The id protects from a second dead letter when this delivery comes up again.
-        await self._bus.send(
-            subjects.dead(subjects.delivery(delivery.endpoint_id)),
+        await self._bus.publish(
+            dead(WEBHOOK_DELIVERIES.subject_of(delivery)),
             delivery,
             f"dead:{delivery.webhook_id}:{delivery.endpoint_id}:{delivery.replay_id}",
         )
@@ -202,7 +200,7 @@ def _with_id(delivery: Delivery) -> Delivery:
     if delivery.delivery_id:
         return delivery
     named = delivery_id(delivery.webhook_id, delivery.endpoint_id, now())
-    return msgspec.structs.replace(delivery, delivery_id=named)
+    return replace(delivery, delivery_id=named)
 
 
 def _whose(delivery: Delivery) -> str:

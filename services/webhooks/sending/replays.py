@@ -12,10 +12,12 @@ import structlog
 
 from libs.bus.bus import Bus
 from libs.bus.errors import FaultError
-from libs.bus.work import Delivered, RetryLater
-from libs.contracts import subjects, webhooks
+from libs.bus.queues import Delivered, RetryLater
+from libs.contracts import webhooks
 from libs.contracts.calls import Done
+from libs.contracts.queues import WEBHOOK_DELIVERIES, WEBHOOK_REPLAYS
 from libs.contracts.sizes import KB, size_of
+from libs.contracts.subjects import DELIVERIES
 from libs.contracts.webhooks import Delivery, DeliveryStatus, Replay
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
@@ -24,7 +26,6 @@ from services.webhooks.endpoints.store import StoredEndpoint
 from services.webhooks.endpoints.validate import check_events
 from services.webhooks.request.body import body_of
 from services.webhooks.request.samples import sample
-from services.webhooks.sending.fan_out import queue
 from services.webhooks.sending.log import DeliveryLog, delivery_id, first_id
 
 log = structlog.get_logger()
@@ -88,7 +89,7 @@ class Replays:
             test=True,
             account_id=endpoint.account_id,
         )
-        await queue(test, self._bus)
+        await self._bus.send(WEBHOOK_DELIVERIES, test)
         return webhooks.DeliveryQueued(delivery_id=test.delivery_id)
 
     async def replay_one(self, request: webhooks.ReplayDelivery) -> Done:
@@ -138,7 +139,7 @@ class Replays:
                 delivery, replay_id=replay.replay_id, account_id=replay.account_id
             )
             await self._log.replaying(again)
-            await queue(again, self._bus)
+            await self._bus.send(WEBHOOK_DELIVERIES, again)
             count += 1
         return count
 
@@ -154,7 +155,7 @@ class Replays:
         endpoint = await self._endpoints.find(agent_id, endpoint_id)
         if endpoint.disabled:
             raise FaultError("conflict", "the webhook is disabled: resume it first")
-        waiting = await self._bus.kept_on(subjects.DELIVERIES, subjects.replay(endpoint_id))
+        waiting = await self._bus.kept_on(DELIVERIES, WEBHOOK_REPLAYS.at(endpoint_id))
         if waiting >= REPLAYS_WAITING:
             raise FaultError("conflict", f"{waiting} replays of the webhook wait already")
         return endpoint
@@ -175,4 +176,4 @@ class Replays:
             first=first,
             last=last,
         )
-        await self._bus.send(subjects.replay(endpoint.id), replay, replay.replay_id)
+        await self._bus.send(WEBHOOK_REPLAYS, replay)

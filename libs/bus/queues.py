@@ -1,4 +1,4 @@
-"""Durable subscriptions, and the one place that decides when a message is acknowledged.
+"""Consuming queues, and the one place that decides when a message is acknowledged.
 
 A message is acknowledged after its handler returned. While the handler runs (or waits for a free
 slot) the claim is renewed, so that only a dead process loses it, after ACK_WAIT. While a server
@@ -26,7 +26,7 @@ from libs.bus.errors import Refused, ServiceUnavailable, is_permanent
 from libs.bus.pull import Pull
 from libs.contracts import subjects
 from libs.contracts.message import decode
-from libs.contracts.subjects import Stream
+from libs.contracts.queues import Queue
 from libs.runtime.clock import now
 from libs.runtime.outages import MongoUnavailable
 
@@ -46,14 +46,15 @@ OUTAGES = (ServiceUnavailable, MongoUnavailable)
 MOST_REASON = 500
 """Characters of why a message died."""
 
-T = TypeVar("T")
+M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Delivered(Generic[T]):
+class Delivered(Generic[M_co]):
     """A message and which delivery of it this is, from 1. `id` is the same for all of them."""
 
-    message: T
+    message: M_co
     attempt: int
     id: str = field(default="", compare=False)
 
@@ -78,32 +79,30 @@ class TakenOver(Exception):
     """Raised by a handler: another delivery of this message is at work, so it is left to that."""
 
 
-Handler = Callable[[Delivered[T]], Awaitable[None]]
-Pointless = Callable[[T], Awaitable[bool]]
+Handler = Callable[[Delivered[M]], Awaitable[None]]
+Pointless = Callable[[M], Awaitable[bool]]
 
 
-def work(
+def consume(
     bus: Bus,
-    stream: Stream,
-    subject: str,
-    kind: Any,
-    handler: Handler[Any],
+    queue: Queue[M],
+    handler: Handler[M],
     *,
-    durable: str,
+    by: str,
     slots: int,
     max_attempts: int = MAX_ATTEMPTS,
-    give_up: Handler[Any] | None = None,
-    pointless: Pointless[Any] | None = None,
+    give_up: Handler[M] | None = None,
+    pointless: Pointless[M] | None = None,
 ) -> None:
-    """Handle the messages of `subject`, each once, shared by all processes that use `durable`.
+    """Handle the messages of a queue, each once, shared by all processes of a service (`by`).
 
-    `kind` is the type or union of the messages, `slots` how many this process works on at once.
-    `pointless` is asked during an outage, whether the work on a message makes no difference any
-    more; then it is done.
+    `slots` is how many this process works on at once. `pointless` is asked during an outage,
+    whether the work on a message makes no difference any more; then it is done.
     """
+    stream = queue.stream
     free = asyncio.Semaphore(slots)
     age = timedelta(seconds=stream.max_age) if stream.max_age else timedelta.max
-    policy = Policy(bus, kind, handler, give_up, max_attempts, age, pointless)
+    policy = Policy(bus, queue.kind, handler, give_up, max_attempts, age, pointless)
 
     in_hand: dict[tuple[int, datetime], Claim] = {}
 
@@ -132,8 +131,8 @@ def work(
         bus.client,
         bus.jetstream,
         stream=stream.name,
-        subject=subject,
-        durable=durable,
+        subject=queue.pattern,
+        durable=queue.durable(by),
         ack_wait=ACK_WAIT,
         slots=slots,
         take=take,

@@ -28,7 +28,7 @@ class _Asked:
     reply_to: str
 
 
-def answer(
+def serve_call(
     bus: Bus, call: Call[Request, Reply], handler: Callable[[Request], Awaitable[Reply]]
 ) -> None:
     """Answer a call with `handler`. A FaultError becomes the fault that the caller gets raised.
