@@ -349,11 +349,11 @@ async def test_a_message_in_hand_is_not_handed_out_again(bus: Bus) -> None:
     await eventually(begun)
     number = (await bus.jetstream.stream_info("SOURCES")).state.last_seq
     # As the server does it to itself when ACK_WAIT is over.
-    await bus.client.publish(f"$JS.ACK.SOURCES.test.1.{number}.1.0.0", b"-NAK")
+    durable = SOURCES_SUBMITTED.durable("test")
+    await bus.client.publish(f"$JS.ACK.SOURCES.{durable}.1.{number}.1.0.0", b"-NAK")
 
     async def delivered_again() -> bool:
-        info = await bus.jetstream.consumer_info("SOURCES", SOURCES_SUBMITTED.durable("test"))
-        return bool(info.num_redelivered)
+        return bool((await bus.jetstream.consumer_info("SOURCES", durable)).num_redelivered)
 
     await eventually(delivered_again)
     for other in ("src_2", "src_3"):
