@@ -64,7 +64,7 @@ def said(text: str) -> list[tuple[str, str]]:
         ),
         (
             "A,B,C\n3,3,3\n1,2,3\n4,5,6\n",
-            [("", "3"), ("", "A: 1\nB: 2\nC: 3"), ("", "A: 4\nB: 5\nC: 6")],
+            [("", "A: 3\nB: 3\nC: 3"), ("", "A: 1\nB: 2\nC: 3"), ("", "A: 4\nB: 5\nC: 6")],
         ),
         (
             "Opening hours,9 to 5\nDelivery fee,50 pesos\nParking,free\nPhone,0917 555\n",
@@ -74,6 +74,30 @@ def said(text: str) -> list[tuple[str, str]]:
                     "Opening hours: 9 to 5\nDelivery fee: 50 pesos\nParking: free\nPhone: 0917 555",
                 )
             ],
+        ),
+        ("1,none,0,0\n2,0,0,none\n", [("", "1, none, 0, 0"), ("", "2, 0, 0, none")]),
+        (
+            "No,Cost,Fee\n1,5,6\n2,,\n3,7,8\n4,9,9\n",
+            [
+                ("", "No: 1\nCost: 5\nFee: 6"),
+                ("", "2"),
+                ("", "No: 3\nCost: 7\nFee: 8"),
+                ("", "No: 4\nCost: 9\nFee: 9"),
+            ],
+        ),
+        ("Region:;North\nStaff:;Both\n", [("", "Region: North\nStaff: Both")]),
+        (
+            "Item,Price\nHot,\nTea,50\nMilo,60\nCold,\nCola,40\nSweet,\nHalo,90\n",
+            [
+                ("Hot", "Item: Tea\nPrice: 50"),
+                ("Hot", "Item: Milo\nPrice: 60"),
+                ("Cold", "Item: Cola\nPrice: 40"),
+                ("Sweet", "Item: Halo\nPrice: 90"),
+            ],
+        ),
+        (
+            ",,A,B\n,,Cebu,Davao\n1,Rent,20,30\n2,Power,4,5\n",
+            [("", "1\nRent\nA Cebu: 20\nB Davao: 30"), ("", "2\nPower\nA Cebu: 4\nB Davao: 5")],
         ),
         ("Note\nWe open at 9, close at 5\n", [("Note", "We open at 9, close at 5")]),
         ("Year,2025,2026\nRent,5,6\n", [("", "Year: Rent\n2025: 5\n2026: 6")]),
@@ -110,6 +134,12 @@ def test_shapes(text: str, expected: list[tuple[str, str]]) -> None:
 def test_questions(text: str, expected: list[str]) -> None:
     """By their names in any language, or by their marks; all of a row belongs to the answer."""
     assert [text for _, text in said(text)] == expected
+
+
+def test_cells_of_one_letter_are_no_utf_16() -> None:
+    """Every other byte is a comma then, as the upper halves of an alphabet's letters are alike."""
+    for text in ("a,b,c\n1,2,3\n4,5,\N{COPYRIGHT SIGN}\n", "1\t2\t3\n4\t5\t6\n7\t8\t9\n"):
+        assert text_of(text.encode("latin-1")) == text
 
 
 def test_an_incomplete_question_is_told() -> None:

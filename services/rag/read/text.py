@@ -57,13 +57,17 @@ def _without_mark(content: bytes) -> str | None:
     ):
         if nulls.count(0) > least and others.count(0) < least / 2:
             return encoding
-        if len(start) > FEW_BYTES and _few_values(nulls) >= ALIKE > _few_values(others) + ALIKE / 4:
+        few = _few_values(nulls) >= ALIKE > _few_values(others) + ALIKE / 4
+        # Without a space or a line's end in UTF-16, it is cells of one letter each: "1,2,3".
+        if len(start) > FEW_BYTES and 0 in start and few:
             return encoding
     return None
 
 
 def _few_values(content: bytes) -> float:
     """Return which share of bytes the two commonest are: of the upper halves, nearly all."""
+    if not content:
+        return 0.0
     return sum(count for _, count in Counter(content).most_common(2)) / len(content)
 
 

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from functools import reduce
 
 from services.rag.read.questions import asks
 
 Cells = list[str]
 
+MOST_HEADER_ROWS = 4
 KEY_VALUE_KINDS = 3
 """Kinds of value (see kind_of) from which the second of two columns is no column of one kind."""
 _DIGIT = re.compile(r"\d")
@@ -24,17 +26,24 @@ _LABELS = frozenset(
 
 
 def header_rows(rows: list[Cells]) -> int:
-    """Return how many rows name the columns: none, one or two."""
+    """Return how many rows name the columns."""
     if len(rows) < 2 or _begins_with_data(rows):
         return 0
-    return 2 if _has_two_header_rows(rows) else 1
+    count = 2 if _has_two_header_rows(rows) else 1
+    while count < MOST_HEADER_ROWS and _names_figures(rows[count : count + 1], rows[count + 1 :]):
+        count += 1
+    return count
 
 
 def is_key_value(rows: list[Cells]) -> bool:
     """Tell whether the names stand in the first column: labels, with values of many kinds."""
-    if any(len(row) > 2 for row in rows) or len(rows) < 3:
+    if any(len(row) > 2 for row in rows):
         return False
     labels = [row[0] for row in rows]
+    if len(rows) > 1 and all(label.endswith(":") for label in labels):
+        return True
+    if len(rows) < 3:
+        return False
     if len(set(labels)) < len(labels) or any(_DIGIT.search(one) for one in labels):
         return False
     values = [row[1] if len(row) > 1 else "" for row in rows]
@@ -77,6 +86,15 @@ def _has_two_header_rows(rows: list[Cells]) -> bool:
     return divided and starts_as_names and names_columns(second[1:], [row[1:] for row in rows[2:]])
 
 
+def _names_figures(rows: list[Cells], below: list[Cells]) -> bool:
+    """Tell whether a row goes on with the names above it: words, over columns of numbers only."""
+    filled = [(at, cell) for cells in rows for at, cell in enumerate(cells) if cell]
+    return len(filled) > 1 and all(
+        kind_of(cell) == "text" and not _DIGIT.search(cell) and _column_is(below, at, "number")
+        for at, cell in filled
+    )
+
+
 def names_columns(cells: Cells, below: list[Cells]) -> bool:
     """Tell whether cells are names: words, with figures below one of them at least."""
     if any(kind_of(cell) != "text" for cell in cells if cell and not _YEAR.fullmatch(cell)):
@@ -86,8 +104,12 @@ def names_columns(cells: Cells, below: list[Cells]) -> bool:
     ) and not any(_DIGIT.search(cell) for cell in cells if not _YEAR.fullmatch(cell))
 
 
-def joined_names(first: Cells, second: Cells) -> Cells:
-    """Return one name for each column of two header rows; what spans columns stands in front."""
+def joined_names(rows: list[Cells]) -> Cells:
+    """Return one name for each column of header rows; what spans columns stands in front."""
+    return reduce(_joined, rows, [])
+
+
+def _joined(first: Cells, second: Cells) -> Cells:
     names: Cells = []
     above = ""
     for at in range(max(len(first), len(second))):

@@ -43,6 +43,7 @@ QUESTION_WORDS = 4
 """Words of a cell above questions, from which it is one of them and no name."""
 MOST_VALUE = 5
 """Characters of a value that all cells of a row may have in common without being its title."""
+YEAR_DIGITS = 4
 MOST_ROWS_NAMED = 10
 """Rows that a note names by their numbers."""
 _CUT_NUMBER = re.compile(r"\d{3}(?!\d)")
@@ -213,12 +214,7 @@ def _table(rows: list[tuple[int, Cells]], heading: str) -> Table:
     if is_key_value(cells):
         return Table(heading, [], rows, by_key=True)
     count = header_rows(cells)
-    names: Cells = []
-    if count == 1:
-        names = cells[0]
-    elif count > 1:
-        names = joined_names(cells[0], cells[1])
-    return Table(heading, names, rows[count:])
+    return Table(heading, joined_names(cells[:count]), rows[count:])
 
 
 def _sections_of(table: Table, heading: str, place: str) -> Iterator[Section | Note]:
@@ -238,7 +234,7 @@ def _rows(names: Cells, rows: list[Cells], heading: str) -> Iterator[Section]:
     part = ""
     before: Cells = []
     for at, row in enumerate(rows):
-        if _is_part(rows, at):
+        if _is_part(rows, at, least=1 if part else 2):
             part = _lone(row)
             continue
         cells = _named_as_above(row, before)
@@ -246,26 +242,32 @@ def _rows(names: Cells, rows: list[Cells], heading: str) -> Iterator[Section]:
         yield _row(names, cells, heading_of((heading, part)))
 
 
-def _is_part(rows: list[Cells], at: int) -> bool:
-    """Tell whether a row is a title of those that follow: a lone first cell, with rows below.
+def _is_part(rows: list[Cells], at: int, least: int) -> bool:
+    """Tell whether a row is a title of those that follow: `least` rows of more than a cell."""
+    below = rows[at + 1 : at + 1 + least]
+    title = _across(rows[at])
+    if title.isdigit() and len(title) < YEAR_DIGITS:  # the number of a row that says nothing
+        return False
+    return 0 < len(title) <= MOST_TITLE and len(below) == least and not any(map(_lone, below))
 
-    In all cells of the row, the same text is a title too, but no "yes" or "3".
-    """
-    below = rows[at + 1 : at + 3]
-    lone = _lone(rows[at])
-    repeated = sum(map(bool, rows[at])) > 1
-    return (
-        bool(lone and rows[at][0])
-        and len(lone) <= MOST_TITLE
-        and (not repeated or (len(lone) > MOST_VALUE and kind_of(lone) == "text"))
-        and len(below) == 2
-        and not any(map(_lone, below))
-    )
+
+def _across(cells: Cells) -> str:
+    """Return the text that stands across a row: its first cell alone, or one merged over all."""
+    lone = _lone(cells) if cells[0] else ""
+    repeated = sum(map(bool, cells)) > 1
+    return "" if repeated and not _may_span(lone) else lone
+
+
+def _may_span(text: str) -> bool:
+    """Tell whether equal cells are one that was merged: a text, but no "yes" or "3"."""
+    return len(text) > MOST_VALUE and kind_of(text) == "text"
 
 
 def _row(names: Cells, cells: Cells, heading: str) -> Section:
-    if not any(names) or (len(names) > 1 and _lone(cells) and cells[0]):
-        return Section(text=", ".join(dict.fromkeys(filter(None, cells))), heading=heading)
+    if len(names) > 1 and (across := _across(cells)):
+        return Section(text=across, heading=heading)
+    if not any(names):
+        return Section(text=", ".join(_named_cells([], cells)), heading=heading)
     lines = _named_cells(names, cells)
     naming = [line for line in lines[:NAMING] if len(line) <= MOST_NAMING]
     return Section(text="\n".join(lines), heading=heading, lead="\n".join(naming))
@@ -277,7 +279,8 @@ def _named_cells(names: Cells, cells: Cells) -> list[str]:
     before = ("", "")
     bare = [name.rstrip(" :") for name in _padded(names, len(cells))]
     for name, cell in zip(bare, cells, strict=False):
-        if cell and not (cell == before[1] and name in {"", before[0]}):
+        merged = cell == before[1] and name in {"", before[0]} and _may_span(cell)
+        if cell and not merged:
             lines.append(f"{name}: {cell}" if name else cell)
         before = (name, cell)
     return lines
