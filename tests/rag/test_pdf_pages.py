@@ -10,6 +10,8 @@ from services.rag.read.pdf.page import is_garbled, mended
 from services.rag.read.pdf.pages import joined, without_running_lines
 from services.rag.read.section import Section
 
+ROWS = [(f"A-{n:02}", f"Chair {n}", f"{n * 7}", f"{n * 110}.00") for n in range(11, 31)]
+
 
 def pages(*texts: str) -> list[Section]:
     """Pages with these texts, from page 1 on."""
@@ -105,3 +107,38 @@ def test_below_headings_of_the_outline_stands_the_text(tmp_path: Path, lift: flo
             ],
         ),
     ]
+
+
+def read_text(document: FPDF, tmp_path: Path) -> str:
+    """Return what is read of a PDF of one page."""
+    path = tmp_path / "page.pdf"
+    path.write_bytes(bytes(document.output()))
+    return "\n".join(one.text for one in read_pdf(path, 1) if isinstance(one, Section))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_page_that_was_turned_keeps_its_rows(tmp_path: Path, degrees: int) -> None:
+    """No figure of a row runs into the next row."""
+    document = FPDF()
+    document.add_page()
+    document.set_font("Helvetica", size=9)
+    with document.rotation(degrees, x=105, y=148):
+        for at, row in enumerate(ROWS):
+            for column, cell in enumerate(row):
+                document.text(40 + 30 * column, 60 + 4 * at, cell)
+    lines = [line.split() for line in read_text(document, tmp_path).splitlines()]
+    assert lines == [" ".join(row).split() for row in ROWS]
+
+
+def test_a_table_drawn_by_column_is_read_by_row(tmp_path: Path) -> None:
+    """Or from its last row up: what is in a row is told as one."""
+    document = FPDF()
+    document.add_page()
+    document.set_font("Helvetica", size=9)
+    for at, row in enumerate(ROWS):
+        document.text(20, 40 + 6 * at, row[0])
+    for at, row in reversed(list(enumerate(ROWS))):
+        for column, cell in enumerate(row[1:]):
+            document.text(50 + 40 * column, 40 + 6 * at, cell)
+    lines = read_text(document, tmp_path).splitlines()
+    assert lines == ["  ".join(row) for row in ROWS]

@@ -11,6 +11,7 @@ import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 from libs.contracts.sources import Note
 from services.rag.read.pdf.page import bands, is_garbled, text_of
 from services.rag.read.pdf.pages import joined, without_running_lines
+from services.rag.read.pdf.turned import is_turned, upright
 from services.rag.read.section import Section, Unreadable, heading_of, note
 
 RECOGNISE = "run the file through text recognition (OCR), and upload the result."
@@ -58,17 +59,26 @@ class _Pages:
                 page.flatten()
                 # Only a page that is loaded anew has its fields as text.
                 page = self._document[index]
-            for above, text in self._parts(page, index + 1, headings.get(index, [])):
+            places = headings.get(index, [])
+            textpage = page.get_textpage()
+            if is_turned(textpage):
+                page = upright(self._document, index)
+                textpage = page.get_textpage()
+                places = [(None, name) for _, name in places]  # a height was one of the page before
+            for above, text in self._parts(page, textpage, index + 1, places):
                 heading = above or heading
                 if text:
                     yield Section(text=text, heading=heading, page=index + 1)
             page.close()
 
     def _parts(
-        self, page: pdfium.PdfPage, number: int, headings: list[tuple[float | None, str]]
+        self,
+        page: pdfium.PdfPage,
+        textpage: Any,
+        number: int,
+        headings: list[tuple[float | None, str]],
     ) -> Iterator[tuple[str, str]]:
         """Yield the text below each heading of a page, first what stands above them all."""
-        textpage = page.get_textpage()
         if not textpage.count_chars():
             if _has_picture(page):
                 self._pictures.append(number)

@@ -6,6 +6,7 @@ were drawn line by line, labels that were all drawn before their values.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,8 @@ MOST_RECTANGLES = 3_000
 """Pieces of lines of a page that are looked at for rows and columns."""
 ROWS = 0.5
 """Share of a page's lines that have two parts, from which the page has rows or columns."""
+REGULAR = 0.7
+"""Share of a page's rows that have as many parts as most have, from which it is a table."""
 FEWEST_ROWS = 3
 PROSE = 22
 """Characters of the parts of a line, in the middle, from which they are columns of prose."""
@@ -83,6 +86,8 @@ def text_of(textpage: Any, band: Band = WHOLE) -> str:
     """Return the text of a page, or of a part of it."""
     drawn = str(textpage.get_text_bounded(bottom=band.bottom, top=band.top))
     rows = list(_rows([part for part in _parts(textpage) if band.has(part.middle)]))
+    if _is_table(rows):
+        return mended("\n".join(map(_row_text, rows)))
     if not _has_rows(rows):
         return mended(_in_order(drawn, textpage, band))
     if _are_columns(rows):
@@ -156,6 +161,18 @@ def _has_rows(rows: Sequence[list[Line]]) -> bool:
         return False
     begin = sorted(row[1].left for row in divided)[len(divided) // 2]
     return all(row[0].right <= begin for row in divided)
+
+
+def _is_table(rows: Sequence[list[Line]]) -> bool:
+    """Tell whether most rows have the same number of short parts: cells, of one line each.
+
+    A table whose cells have several lines has no such rows; it is read as it was drawn.
+    """
+    if len(rows) < FEWEST_ROWS:
+        return False
+    cells, count = Counter(map(len, rows)).most_common(1)[0]
+    lengths = sorted(len(part.text) for row in rows if len(row) == cells for part in row)
+    return cells > 2 and count >= REGULAR * len(rows) and lengths[len(lengths) // 2] < PROSE
 
 
 def _is_divided(row: list[Line]) -> bool:
