@@ -6,6 +6,7 @@ what was measured: docs/decisions/embeddings-bundled-model.md.
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -72,9 +73,18 @@ class BundledModel:
         return await loop.run_in_executor(self._questions, self._embed, text, QUERY_PREFIX)
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Embed what is to be found, one text after another: several callers take turns."""
+        """Embed what is to be found, text by text: several callers take turns.
+
+        The next text waits at the thread, which is never idle while this loop has other work.
+        """
         loop = asyncio.get_running_loop()
-        return [await loop.run_in_executor(self._passages, self._embed, text) for text in texts]
+        vectors: list[Vector] = []
+        at_thread: deque[asyncio.Future[Vector]] = deque()
+        for text in texts:
+            at_thread.append(loop.run_in_executor(self._passages, self._embed, text))
+            if len(at_thread) > 1:
+                vectors.append(await at_thread.popleft())
+        return [*vectors, *(await asyncio.gather(*at_thread))]
 
     def knows(self, text: str) -> bool:
         """Whether its words are more than letters to the model.
