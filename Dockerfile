@@ -2,6 +2,9 @@
 FROM python:3.11-slim
 
 ARG SERVICE
+LABEL org.opencontainers.image.title="alonchat-${SERVICE}" \
+      org.opencontainers.image.description="AlonChat, a self-hosted Chat API: the service ${SERVICE}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --create-home --home-dir /data alonchat
 WORKDIR /app
 
@@ -9,7 +12,7 @@ WORKDIR /app
 COPY requirements/${SERVICE}.txt requirements.txt
 RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements.txt
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY libs libs
 COPY alonchat alonchat
 COPY services/__init__.py services/__main__.py services/

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -30,7 +31,8 @@ Demo = Annotated[bool, Parameter(help="Create the demo account and agent on the 
 app = App(
     name="alonchat",
     help="Run AlonChat and look after it.",
-    version_flags=[],
+    version=f"alonchat {version('alonchat')}",
+    version_flags=["--version"],
     exit_on_error=False,
     print_error=False,
 )

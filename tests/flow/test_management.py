@@ -4,7 +4,7 @@ import json
 
 import httpx
 
-from tests.documents.interfaces import DOCS, DOCUMENTS
+from tests.documents.interfaces import DOCS, SERVED
 from tests.fakes.webhook_receiver import Receiver
 from tests.flow.client import HOURS, Client
 from tests.stack import Stack
@@ -157,6 +157,6 @@ async def test_the_documentation_is_served_without_a_key(http: httpx.AsyncClient
     page = await http.get("/docs/")
     assert page.status_code == 200
     assert "https://" not in page.text.replace("https://www.w3.org", "")
-    for name in DOCUMENTS:
+    for name in SERVED:
         assert (await http.get(f"/docs/{name}")).json() == json.loads((DOCS / name).read_bytes())
     assert (await http.get("/docs/assets/js/swagger-ui-bundle.js")).status_code == 200
