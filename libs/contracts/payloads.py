@@ -34,7 +34,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     """The base of what is in `data`."""
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class SourcePayload(msgspec.Struct, frozen=True, kw_only=True):
     """A source that an answer is grounded in; `relevance` is between 0 and 1."""
 
     id: str
@@ -50,7 +50,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True):
+class NotePayload(msgspec.Struct, frozen=True, kw_only=True):
     """What was left out of a source: `code` for programs, `message` for people.
 
     `place` is where it is ("page 3", "sheet Prices"), empty for all of the source.
@@ -91,7 +91,7 @@ class MessageSentData(Data, frozen=True, kw_only=True):
     message: str
     confidence: float
     model: str
-    sources: tuple[Source, ...]
+    sources: tuple[SourcePayload, ...]
     credits_used: int
     finish_reason: str
 
@@ -133,7 +133,7 @@ class SourceReadyData(Data, frozen=True, kw_only=True):
 
     source_id: str
     chunks: int
-    notes: tuple[Note, ...] = ()
+    notes: tuple[NotePayload, ...] = ()
 
 
 class SourceFailedData(Data, frozen=True, kw_only=True):
@@ -141,7 +141,7 @@ class SourceFailedData(Data, frozen=True, kw_only=True):
 
     source_id: str
     error: Problem
-    notes: tuple[Note, ...] = ()
+    notes: tuple[NotePayload, ...] = ()
 
 
 class WebhookDisabledData(Data, frozen=True, kw_only=True):

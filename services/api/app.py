@@ -26,10 +26,10 @@ from services.api.conversations.idle import IdleConversations
 from services.api.conversations.record import Recorder
 from services.api.conversations.unanswered import Unanswered
 from services.api.edge.key_usage import KeyUsage
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.handlers import register
 from services.api.http.heads import HeadBounds
-from services.api.http.protocol import Bounds, Connections, bounded
+from services.api.http.protocol import Connections, RequestBounds, bounded
 from services.api.http.slow_down import Refusals
 from services.api.manage.operators import Operators
 from services.api.routes import build
@@ -66,7 +66,7 @@ async def _application(
     conversations, claims = Conversations(database), Claims(database)
     for store in (keys, agents, conversations, claims):
         await store.create_indexes()
-    directory = Directory(
+    directory = KnownCallers(
         bus, accounts, keys, agents, size=settings.cache_size, ttl=settings.cache_ttl
     )
     bus.on_reconnect(directory.forget_everything)
@@ -176,8 +176,8 @@ async def _http(
         await serving
 
 
-def _bounds(settings: ApiSettings) -> Bounds:
-    return Bounds(
+def _bounds(settings: ApiSettings) -> RequestBounds:
+    return RequestBounds(
         head=HeadBounds(
             size=settings.max_header_bytes,
             line=settings.max_url_bytes,

@@ -8,7 +8,7 @@ from libs.contracts import accounts
 from libs.contracts.queues import AGENT_DELETED, CACHE_INVALIDATED, MESSAGE_FAILED, MESSAGE_SENT
 from services.api.conversations.forgetting import Forgetting
 from services.api.conversations.record import Recorder
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.manage.operators import Operators
 
 SERVICE = "api"
@@ -18,7 +18,7 @@ EVENTS_AT_ONCE = 200
 
 async def register(
     bus: Bus,
-    directory: Directory,
+    directory: KnownCallers,
     operators: Operators,
     recorder: Recorder,
     forgetting: Forgetting,

@@ -29,7 +29,7 @@ from services.api.conversations import read as conversations
 from services.api.edge import health
 from services.api.edge.auth import Authentication
 from services.api.edge.key_usage import KeyUsage
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.edge.limits import RateLimiter
 from services.api.edge.middleware import (
     Edge,
@@ -105,7 +105,7 @@ class Given:
     settings: ApiSettings
     bus: Bus
     files: Files
-    directory: Directory
+    directory: KnownCallers
     agents: Agents
     keys: Keys
     creations: Creations
@@ -125,7 +125,7 @@ def build(
     settings: ApiSettings,
     bus: Bus,
     files: Files,
-    directory: Directory,
+    directory: KnownCallers,
     usage: KeyUsage,
     replies: Replies,
     agents: Agents,

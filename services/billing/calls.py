@@ -16,7 +16,7 @@ from libs.contracts.billing import (
 )
 from libs.contracts.calls import Done
 from libs.runtime.clock import now
-from services.billing.ledger import InsufficientCredits, Ledger, entry_id
+from services.billing.ledger import Ledger, TooFewCredits, entry_id
 from services.billing.prices import price_of
 from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
@@ -48,7 +48,7 @@ class Credits:
         credits = self._price_of(hold.model)
         try:
             await self._ledger.hold(hold, credits)
-        except InsufficientCredits as error:
+        except TooFewCredits as error:
             # Beside the answer: who asked waits for it.
             self._bus.run(self._warnings.refused(hold.account_id, hold.agent_id, error.left))
             raise FaultError("insufficient_credits", str(error)) from error

@@ -47,7 +47,7 @@ class Left:
     told: tuple[str, ...] = ()
 
 
-class InsufficientCredits(Exception):
+class TooFewCredits(Exception):
     """The account has fewer credits available than the answer costs."""
 
     def __init__(self, needed: int, left: Left) -> None:
@@ -146,11 +146,11 @@ class Ledger:
 
     async def _hold_all(
         self, account_id: str, asked: Iterable[tuple[Hold, int]]
-    ) -> dict[str, InsufficientCredits]:
+    ) -> dict[str, TooFewCredits]:
         """Hold what the account can pay, first come first; return what was refused, by message."""
         # A call that was asked again while it waited is here twice, and is one hold.
         wanted = {hold.message_id: (hold, credits) for hold, credits in asked}
-        refused: dict[str, InsufficientCredits] = {}
+        refused: dict[str, TooFewCredits] = {}
         while wanted and not await self._try_hold(account_id, list(wanted.values())):
             # Not all of them fit, or one was held before.
             left, held = await self._state(account_id, wanted)
@@ -159,7 +159,7 @@ class Ledger:
                 if message_id in held:
                     del wanted[message_id]
                 elif credits > available:
-                    refused[message_id] = InsufficientCredits(credits, Left(available, left.told))
+                    refused[message_id] = TooFewCredits(credits, Left(available, left.told))
                     del wanted[message_id]
                 else:
                     available -= credits

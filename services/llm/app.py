@@ -11,7 +11,7 @@ from services.llm.handlers import register
 from services.llm.model.examine import Examiner
 from services.llm.model.openai import open_model
 from services.llm.settings import LlmSettings
-from services.llm.worker import Answering
+from services.llm.worker import Worker
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def run() -> AsyncIterator[None]:
         open_model(settings) as model,
         open_bus(settings.nats_url, "llm", settings.nats_replicas) as bus,
     ):
-        await register(bus, Answering(bus, model, settings), settings.llm_concurrency)
+        await register(bus, Worker(bus, model, settings), settings.llm_concurrency)
         serve_call(bus, EXAMINE_MODEL, Examiner(settings).examined)
         answer_probes(bus, "llm", {"llm": model.ping} if model else {})
         await bus.start()

@@ -30,7 +30,7 @@ class Choice:
     behind: int = 0
 
 
-class Line:
+class Choices:
     """The models for one request; `asked` is the one that is asked now, or was last."""
 
     def __init__(self, request: ChatRequested) -> None:

@@ -10,7 +10,7 @@ from services.llm.interface import Anew, Ending, Piece
 
 
 @dataclass(frozen=True)
-class Answer:
+class Generation:
     """A complete answer: `text` is what was passed on, without what was taken back."""
 
     text: str
@@ -21,7 +21,7 @@ async def generate(
     pieces: AsyncGenerator[Piece, None],
     publish: Callable[[str | Anew], Awaitable[None]],
     most_characters: int,
-) -> Answer:
+) -> Generation:
     """Publish each piece of text and return the whole. Raises Failed; what was published stays.
 
     It ends at so many characters, and where it would not fit in an event any more (ANSWER).
@@ -54,7 +54,7 @@ async def generate(
     return _checked("".join(texts), ending)
 
 
-def _checked(text: str, ending: Ending | None) -> Answer:
+def _checked(text: str, ending: Ending | None) -> Generation:
     if ending is None:
         raise Failed("upstream_error", "the answerer did not end")
     if not text.strip():
@@ -62,4 +62,4 @@ def _checked(text: str, ending: Ending | None) -> Answer:
             detail = "the limit of tokens went into thoughts: raise LLM_MAX_TOKENS"
             raise Failed("max_tokens_reached", detail)
         raise Failed("upstream_error", "empty answer")
-    return Answer(text, ending)
+    return Generation(text, ending)

@@ -8,12 +8,12 @@ from libs.bus.bus import Bus
 from libs.bus.queues import consume
 from libs.bus.topics import listen
 from libs.contracts.queues import CHAT_CANCELLED, CHAT_GROUNDED
-from services.llm.worker import Answering
+from services.llm.worker import Worker
 
 SERVICE = "llm"
 
 
-async def register(bus: Bus, answering: Answering, concurrency: int) -> None:
+async def register(bus: Bus, answering: Worker, concurrency: int) -> None:
     """Subscribe to everything, to be started with the bus."""
     consume(
         bus,

@@ -28,7 +28,7 @@ Piece = str | Anew | Ending
 """An empty text is a sign of life: the model is at work, there is nothing to read yet."""
 
 
-class Answerer(Protocol):
+class Model(Protocol):
     """A model, or what stands in for one."""
 
     def answer(

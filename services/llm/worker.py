@@ -12,16 +12,16 @@ from libs.contracts.events import Outcome
 from libs.runtime.clock import now
 from services.llm.agent import settings_of
 from services.llm.cancel import Cancellations, Cancelled
-from services.llm.choices import REPLACEABLE, Line
+from services.llm.choices import REPLACEABLE, Choices
 from services.llm.failures import Failed
-from services.llm.generate import Answer, generate
-from services.llm.interface import Anew, Answerer
+from services.llm.generate import Generation, generate
+from services.llm.interface import Anew, Model
 from services.llm.model.openai import OpenAIModel
-from services.llm.model.patience import Patience, patiently
+from services.llm.model.patience import Timeouts, patiently
 from services.llm.quote.quote import Extractive
 from services.llm.reply import outcome
-from services.llm.reply.frames import Reply
-from services.llm.reply.joining import Pace
+from services.llm.reply.frames import Frames
+from services.llm.reply.joining import AnswerPace
 from services.llm.reply.sources import sources_of
 from services.llm.reply.suggestions import answered_by
 from services.llm.settings import LlmSettings
@@ -32,7 +32,7 @@ LOOK_FIRST_AFTER = timedelta(seconds=10)
 """Age of a request from which its outcome may be on the log before anyone began to answer it."""
 
 
-class Answering:
+class Worker:
     """Answers messages.
 
     A message may be delivered again at any time, even while a first delivery is still at work. The
@@ -46,8 +46,8 @@ class Answering:
         self._extractive = Extractive(settings)
         self._settings = settings
         self.cancellations = Cancellations()
-        self._pace = Pace(settings.llm_pieces_per_second)
-        self._patience = Patience(
+        self._pace = AnswerPace(settings.llm_pieces_per_second)
+        self._patience = Timeouts(
             first=settings.first_token_timeout,
             between=settings.llm_token_timeout,
             total=settings.total_timeout,
@@ -58,7 +58,7 @@ class Answering:
         grounded = delivered.message
         if _may_be_over(delivered) and await self._bus.outcome(grounded.request.message_id):
             return
-        ours = await self._answer(grounded, Reply(self._bus, grounded.request, delivered.attempt))
+        ours = await self._answer(grounded, Frames(self._bus, grounded.request, delivered.attempt))
         await outcome.log_outcome(self._bus, ours, delivered.message.request.requested_at)
 
     async def is_over(self, grounded: ChatGrounded) -> bool:
@@ -71,9 +71,9 @@ class Answering:
         asked_at = delivered.message.request.requested_at
         await outcome.log_outcome(self._bus, outcome.failed(delivered.message, failure), asked_at)
 
-    async def _answer(self, grounded: ChatGrounded, reply: Reply) -> Outcome:
+    async def _answer(self, grounded: ChatGrounded, reply: Frames) -> Outcome:
         message_id = grounded.request.message_id
-        line = Line(grounded.request)
+        line = Choices(grounded.request)
         try:
             async with self.cancellations.stoppable(message_id):
                 await reply.sources(sources_of(grounded.passages), grounded.confidence)
@@ -88,7 +88,9 @@ class Answering:
         log.debug("llm.answered", message_id=message_id, model=line.asked.model)
         return outcome.sent(grounded, answer, line.asked, self._answered(grounded))
 
-    async def _first_answer(self, line: Line, grounded: ChatGrounded, reply: Reply) -> Answer:
+    async def _first_answer(
+        self, line: Choices, grounded: ChatGrounded, reply: Frames
+    ) -> Generation:
         """Return the answer of the first model in line that begins one. Raises Failed."""
 
         async def send(piece: str | Anew) -> None:
@@ -115,7 +117,7 @@ class Answering:
         agent = settings_of(grounded.request.agent, self._settings)
         return answered_by(grounded, may_answer=agent.may_answer(grounded))
 
-    def _answerer(self, model: str) -> Answerer:
+    def _answerer(self, model: str) -> Model:
         if model == EXTRACTIVE:
             return self._extractive
         if self._model is None:

@@ -18,17 +18,17 @@ from services.rag.handlers import register
 from services.rag.index import open_index
 from services.rag.index.interface import Index
 from services.rag.index.late import open_late
-from services.rag.read.process import Limits as ReadingLimits
+from services.rag.read.process import ReadLimits
 from services.rag.search.chat import Chat
 from services.rag.search.confidence import calibration_of
-from services.rag.search.ground import Limits, Retriever
+from services.rag.search.ground import Retriever, SearchLimits
 from services.rag.settings import RagSettings
-from services.rag.sources.calls import Sources
+from services.rag.sources.calls import SourceCalls
 from services.rag.sources.content import Contents
 from services.rag.sources.ingest import Ingestion, Sizes
 from services.rag.sources.open_crawl import open_tools
 from services.rag.sources.store import SourceStore
-from services.rag.sources.turns import Turns
+from services.rag.sources.turns import IngestionTurns
 from services.rag.sources.websites import Crawls, Websites
 
 
@@ -52,7 +52,7 @@ async def run() -> AsyncIterator[None]:
         pages, states = Pages(database), SiteStates(database)
         await pages.create_indexes()
         files = await open_files(bus, settings.nats_replicas)
-        sources = Sources(
+        sources = SourceCalls(
             store,
             index,
             files,
@@ -73,9 +73,9 @@ async def run() -> AsyncIterator[None]:
                 index,
                 bus,
                 sizes_of(settings),
-                Turns(settings.rag_ingest_slots),
+                IngestionTurns(settings.rag_ingest_slots),
             ),
-            Crawls(states, pages, sources, bus, tools, Turns(settings.rag_crawl_slots)),
+            Crawls(states, pages, sources, bus, tools, IngestionTurns(settings.rag_crawl_slots)),
             sources,
             chat_slots=settings.rag_chat_slots,
             ingest_waiting=settings.rag_ingest_waiting,
@@ -111,9 +111,9 @@ def _index_for(embedder: Embedder, settings: RagSettings) -> AbstractAsyncContex
     return opening() if embedder.dimensions else open_late(embedder.appears, opening)
 
 
-def limits_of(settings: RagSettings) -> Limits:
+def limits_of(settings: RagSettings) -> SearchLimits:
     """Read what bounds a search."""
-    return Limits(
+    return SearchLimits(
         top_k=settings.retrieval_top_k,
         candidates=max(settings.retrieval_candidates, settings.retrieval_top_k),
         min_relevance=settings.retrieval_min_relevance,
@@ -121,9 +121,9 @@ def limits_of(settings: RagSettings) -> Limits:
     )
 
 
-def reading_of(settings: RagSettings) -> ReadingLimits:
+def reading_of(settings: RagSettings) -> ReadLimits:
     """Read what bounds the reading of a document."""
-    return ReadingLimits(
+    return ReadLimits(
         seconds=settings.document_seconds,
         memory=settings.document_memory_mb * 1024 * 1024,
         pages=settings.max_document_pages,

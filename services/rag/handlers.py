@@ -21,7 +21,7 @@ from libs.contracts.sources import (
     UPDATE_SOURCE,
 )
 from services.rag.search.chat import Chat
-from services.rag.sources.calls import Sources
+from services.rag.sources.calls import SourceCalls
 from services.rag.sources.ingest import Ingestion
 from services.rag.sources.websites import Crawls
 
@@ -36,7 +36,7 @@ def register(
     chat: Chat,
     ingestion: Ingestion,
     crawls: Crawls,
-    sources: Sources,
+    sources: SourceCalls,
     *,
     chat_slots: int,
     ingest_waiting: int,

@@ -14,11 +14,11 @@ from libs.egress.safe_url import Allowed, any_of, is_loopback, public_or_in
 from libs.runtime.deleted_agents import SWEEP_EVERY, DeletedAgents
 from libs.runtime.mongo import Database, open_mongo, ping_mongo
 from libs.runtime.tasks import background
-from services.webhooks.endpoints.calls import Endpoints
+from services.webhooks.endpoints.calls import EndpointCalls
 from services.webhooks.endpoints.health import EndpointHealth
-from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.endpoints.store import EndpointStore
-from services.webhooks.forgetting import Agents
+from services.webhooks.forgetting import AgentCleanup
 from services.webhooks.handlers import register
 from services.webhooks.happenings import Happenings
 from services.webhooks.sending.attempt import Sender
@@ -77,7 +77,7 @@ async def _react(
     client: httpx.AsyncClient,
     lanes: Lanes,
     bus: Bus,
-) -> Agents:
+) -> AgentCleanup:
     store = EndpointStore(database)
     log = DeliveryLog(
         database, days=settings.webhook_log_days, attempts=settings.webhook_log_attempts
@@ -85,15 +85,15 @@ async def _react(
     await deleted.create_indexes()
     await store.create_indexes()
     await log.create_indexes()
-    directory = Directory(store, settings.webhook_cache_seconds)
+    directory = KnownEndpoints(store, settings.webhook_cache_seconds)
     bus.on_reconnect(directory.forget_everything)
-    endpoints = Endpoints(bus, store, directory, resolver, allowed, settings)
+    endpoints = EndpointCalls(bus, store, directory, resolver, allowed, settings)
     health = EndpointHealth(bus, store, endpoints, settings.webhook_disable_after)
     sender = Sender(
         client, timeout=settings.webhook_timeout, snippet=settings.webhook_response_bytes
     )
     dispatcher = Dispatcher(bus, store, directory, health, lanes, sender, log, settings)
-    agents = Agents(deleted, store, log, endpoints)
+    agents = AgentCleanup(deleted, store, log, endpoints)
     await register(
         bus,
         endpoints,

@@ -1,12 +1,12 @@
 """What goes with a deleted agent."""
 
 from libs.runtime.deleted_agents import DeletedAgents
-from services.webhooks.endpoints.calls import Endpoints
+from services.webhooks.endpoints.calls import EndpointCalls
 from services.webhooks.endpoints.store import EndpointStore
 from services.webhooks.sending.log import DeliveryLog
 
 
-class Agents:
+class AgentCleanup:
     """Handles the end of agents."""
 
     def __init__(
@@ -14,7 +14,7 @@ class Agents:
         deleted: DeletedAgents,
         store: EndpointStore,
         log: DeliveryLog,
-        endpoints: Endpoints,
+        endpoints: EndpointCalls,
     ) -> None:
         self._deleted = deleted
         self._store = store

@@ -19,8 +19,8 @@ from libs.contracts.queues import (
     WEBHOOK_DELIVERIES,
     WEBHOOK_REPLAYS,
 )
-from services.webhooks.endpoints.calls import Endpoints
-from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.calls import EndpointCalls
+from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.happenings import Happenings
 from services.webhooks.sending.queue import Dispatcher
 from services.webhooks.sending.replays import Replays
@@ -39,10 +39,10 @@ nothing against it: with the waits between, this is some days.
 
 async def register(
     bus: Bus,
-    endpoints: Endpoints,
+    endpoints: EndpointCalls,
     replays: Replays,
     happenings: Happenings,
-    directory: Directory,
+    directory: KnownEndpoints,
     dispatcher: Dispatcher,
     slots: int,
 ) -> None:

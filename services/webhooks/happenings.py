@@ -3,15 +3,15 @@
 from libs.bus.bus import Bus
 from libs.bus.queues import Delivered
 from libs.contracts.events import AgentDeleted, AnyEvent
-from services.webhooks.endpoints.known import Directory
-from services.webhooks.forgetting import Agents
+from services.webhooks.endpoints.known import KnownEndpoints
+from services.webhooks.forgetting import AgentCleanup
 from services.webhooks.sending.fan_out import fan_out
 
 
 class Happenings:
     """Handles the event log."""
 
-    def __init__(self, bus: Bus, agents: Agents, directory: Directory) -> None:
+    def __init__(self, bus: Bus, agents: AgentCleanup, directory: KnownEndpoints) -> None:
         self._bus = bus
         self._agents = agents
         self._directory = directory

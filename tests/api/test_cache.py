@@ -3,7 +3,7 @@
 from typing import cast
 
 from libs.bus.bus import Bus
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agents
 from services.api.store.keys import Keys
@@ -22,7 +22,7 @@ class SlowKeys:
 
     def __init__(self) -> None:
         self.known = False
-        self.directory: Directory
+        self.directory: KnownCallers
 
     async def origin_is_known(self, _: str) -> bool:
         """Answer with what was true before the change that comes meanwhile."""
@@ -32,9 +32,9 @@ class SlowKeys:
         return before
 
 
-def directory(keys: SlowKeys, ttl: float) -> Directory:
+def directory(keys: SlowKeys, ttl: float) -> KnownCallers:
     """A directory that needs nothing but keys."""
-    keys.directory = Directory(
+    keys.directory = KnownCallers(
         cast("Bus", Connected()),
         cast("Accounts", None),
         cast("Keys", keys),

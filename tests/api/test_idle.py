@@ -15,7 +15,7 @@ from services.api.conversations.idle import IdleConversations
 from services.api.store.conversations import (
     Conversation,
     Conversations,
-    Message,
+    StoredMessage,
     question_id,
     question_order,
 )
@@ -30,7 +30,7 @@ async def ask(
 ) -> str:
     """Store a question; return its message id."""
     message_id = new_id("msg")
-    question = Message(
+    question = StoredMessage(
         id=question_id(message_id),
         order=question_order(message_id),
         conversation_id=conversation_id,

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from services.api.http.heads import HeadBounds
-from services.api.http.protocol import Bounds, Connections, bounded
+from services.api.http.protocol import Connections, RequestBounds, bounded
 from services.api.http.slow_down import Refusals
 from tests.waiting import eventually
 
@@ -67,7 +67,7 @@ async def serving(app: App, **changed: Any) -> AsyncIterator[int]:
     limits: dict[str, Any] = {"body": BODY, "patience": PATIENCE, "rate": RATE} | changed
     most = limits.pop("of_an_address", 1_000)
     refusals = Refusals(limits.pop("refusals", 1_000))
-    bounds = Bounds(head=HeadBounds(size=SIZE, line=LINE, headers=HEADERS), **limits)
+    bounds = RequestBounds(head=HeadBounds(size=SIZE, line=LINE, headers=HEADERS), **limits)
     protocol = bounded(bounds, Connections(most, lambda _: False, refusals))
     config = uvicorn.Config(
         app, http=protocol, lifespan="off", log_config=None, port=0, timeout_keep_alive=30

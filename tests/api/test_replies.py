@@ -14,7 +14,7 @@ from libs.contracts.message import encode
 from libs.contracts.queues import CHAT_REPLIES
 from libs.runtime.mongo import Database
 from services.api.chat.replies import Replies
-from services.api.chat.transcript import Answer, ClientEvent, Finished, Text
+from services.api.chat.transcript import ClientEvent, FinishedEvent, TextEvent, Transcript
 from services.api.http import sse
 from services.api.store.conversations import Conversations
 from tests.contracts.samples import ABOUT
@@ -51,7 +51,7 @@ async def followed(replies: Replies, *, until_text: str = "") -> list[ClientEven
     """What a client is told of msg_1."""
     inbox = replies.expect("msg_1", "acc_1")
     events: list[ClientEvent] = []
-    async for batch in replies.follow("msg_1", inbox, Answer()):
+    async for batch in replies.follow("msg_1", inbox, Transcript()):
         events += batch
         if until_text and until_text in told(events):
             break
@@ -60,7 +60,7 @@ async def followed(replies: Replies, *, until_text: str = "") -> list[ClientEven
 
 def told(events: list[ClientEvent]) -> str:
     """The text in the events."""
-    return "".join(event.text for event in events if isinstance(event, Text))
+    return "".join(event.text for event in events if isinstance(event, TextEvent))
 
 
 async def test_frames_that_were_missed_are_read_back(bus: Bus, replies: Replies) -> None:
@@ -70,7 +70,7 @@ async def test_frames_that_were_missed_are_read_back(bus: Bus, replies: Replies)
         await bus.tell(subject, reply)
     events = await followed(replies)
     assert told(events) == "We are open."
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], FinishedEvent)
 
 
 async def test_a_gap_is_filled_at_once(bus: Bus, replies: Replies) -> None:
@@ -93,7 +93,7 @@ async def test_what_came_before_a_gap_is_told(bus: Bus, replies: Replies) -> Non
     elsewhere = CHAT_REPLIES.at("edge_other", "msg_1").subject
     await bus.jetstream.publish(elsewhere, encode(FRAMES[2]))
     async with asyncio.timeout(5):
-        batch = await anext(aiter(replies.follow("msg_1", inbox, Answer())))
+        batch = await anext(aiter(replies.follow("msg_1", inbox, Transcript())))
     assert told(batch) == "We are open."
 
 
@@ -104,7 +104,7 @@ async def test_the_event_log_ends_an_answer_whose_frames_are_gone(
     await bus.emit(SENT)
     events = await followed(replies)
     assert told(events) == "We are open."
-    assert isinstance(events[-1], Finished)
+    assert isinstance(events[-1], FinishedEvent)
     assert await Conversations(database).messages("conv_1", 10)
 
 
@@ -136,7 +136,7 @@ async def test_many_silent_answers_cost_nats_little(bus: Bus, replies: Replies) 
     await bus.client.flush()
     async with asyncio.timeout(10):
         for _ in range(1_000):
-            assert await replies.catch_up("msg_waiting", Answer()) == []
+            assert await replies.catch_up("msg_waiting", Transcript()) == []
 
 
 async def test_an_answer_ends_when_its_reply_stream_is_gone(bus: Bus, replies: Replies) -> None:
@@ -146,9 +146,9 @@ async def test_an_answer_ends_when_its_reply_stream_is_gone(bus: Bus, replies: R
     """
     await bus.jetstream.delete_stream(subjects.REPLIES.name)
     await bus.emit(SENT)
-    answer = Answer()
+    answer = Transcript()
     await replies.catch_up("msg_1", answer)
-    assert isinstance(answer.end, Finished)
+    assert isinstance(answer.end, FinishedEvent)
 
 
 async def test_the_stored_end_is_enough(replies: Replies, database: Database) -> None:
@@ -195,12 +195,12 @@ async def test_a_gap_that_nothing_fills_is_looked_up_now_and_then(
     inbox = replies.expect("msg_1", "acc_1")
 
     async def first_batch() -> list[ClientEvent]:
-        return await anext(aiter(replies.follow("msg_1", inbox, Answer())))
+        return await anext(aiter(replies.follow("msg_1", inbox, Transcript())))
 
     following = asyncio.create_task(first_batch())
     for number in range(500):
         inbox.put(TextFrame(attempt=1, seq=number + 5, text="lost"))
         await asyncio.sleep(0)
     inbox.put(SENT)
-    assert isinstance((await following)[-1], Finished)
+    assert isinstance((await following)[-1], FinishedEvent)
     assert 1 <= looks <= 20

@@ -1,6 +1,6 @@
 """Places that accounts have in a process, and questions that wait."""
 
-from services.api.edge.shares import Line, Shares
+from services.api.edge.shares import Shares, WaitingLine
 
 
 class Holder:
@@ -37,7 +37,7 @@ def test_a_place_can_be_given_back_before_its_holder_goes() -> None:
 
 def test_a_question_waits_until_a_worker_says_something() -> None:
     """Again it changes nothing; what nobody hears of waits for so long and no longer."""
-    line = Line(patience=3600)
+    line = WaitingLine(patience=3600)
     for number in range(4):
         line.add(f"msg_{number}", "acc_1" if number else "acc_2")
     line.add("msg_2", "acc_1")
@@ -45,6 +45,6 @@ def test_a_question_waits_until_a_worker_says_something() -> None:
     line.answered("msg_1")
     line.answered("msg_of_nobody")
     assert (line.waiting("acc_1"), line.waiting("acc_2")) == (2, 1)
-    lost = Line(patience=0)
+    lost = WaitingLine(patience=0)
     lost.add("msg_1", "acc_1")
     assert lost.waiting("acc_1") == 0

@@ -12,7 +12,7 @@ from services.api.conversations.unanswered import Unanswered
 from services.api.store.conversations import (
     Conversation,
     Conversations,
-    Message,
+    StoredMessage,
     question_id,
     question_order,
 )
@@ -32,7 +32,7 @@ def sweeping(bus: Bus, database: Database, patience: float = -60.0) -> Unanswere
 async def asked(database: Database) -> str:
     """Store a question; return the id of its answer to come."""
     message_id, conversation_id = new_id("msg"), new_id("conv")
-    question = Message(
+    question = StoredMessage(
         id=question_id(message_id),
         order=question_order(message_id),
         conversation_id=conversation_id,

@@ -11,7 +11,7 @@ from libs.contracts.billing import Hold, LedgerEntry
 from libs.contracts.events import MessageSent
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
-from services.billing.ledger import InsufficientCredits, Ledger, entry_id
+from services.billing.ledger import Ledger, TooFewCredits, entry_id
 from services.billing.outcomes import settle_sent
 from services.billing.statements import Statements
 
@@ -143,7 +143,7 @@ async def test_a_free_model_needs_no_credits(ledger: Ledger) -> None:
     """An account that was never given any can still use what costs nothing, and only that."""
     account_id = new_id("acc")
     await ledger.hold(a_hold(account_id), 0)
-    with pytest.raises(InsufficientCredits):
+    with pytest.raises(TooFewCredits):
         await ledger.hold(a_hold(account_id), 1)
 
 
@@ -165,14 +165,14 @@ async def test_concurrent_holds_never_overdraw(ledger: Ledger) -> None:
     results = await asyncio.gather(
         *(ledger.hold(a_hold(account_id), 1) for _ in range(30)), return_exceptions=True
     )
-    refused = [result for result in results if isinstance(result, InsufficientCredits)]
+    refused = [result for result in results if isinstance(result, TooFewCredits)]
     assert len(refused) == 20
     assert (await ledger.balance(account_id)).available == 0
 
 
 async def test_an_account_without_credits_can_not_hold(ledger: Ledger) -> None:
     """An unknown account has no credits."""
-    with pytest.raises(InsufficientCredits):
+    with pytest.raises(TooFewCredits):
         await ledger.hold(a_hold("acc_unknown"), 1)
 
 
@@ -245,12 +245,12 @@ async def test_random_interleavings_add_up(ledger: Ledger, database: Database, s
         hold, credits = a_hold(account_id), dice.randint(1, 9)
         try:
             await ledger.hold(hold, credits)
-        except InsufficientCredits:
+        except TooFewCredits:
             return
         answered = dice.random() < 0.6
         for _ in range(dice.randint(1, 3)):
             if dice.random() < 0.2:  # accepted again meanwhile
-                with suppress(InsufficientCredits):
+                with suppress(TooFewCredits):
                     await ledger.hold(hold, credits)
             if answered:
                 await settle_sent(ledger, sent(hold, credits))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.contracts.billing import Hold
 from libs.runtime.mongo import Database
-from services.billing.ledger import InsufficientCredits, Ledger
+from services.billing.ledger import Ledger, TooFewCredits
 from services.billing.outcomes import settle_sent
 from tests.billing.test_ledger import a_hold, granted, ledger_sum, sent
 
@@ -139,7 +139,7 @@ async def test_whatever_happens_the_ledger_is_the_balance(
         hold = a_hold(account_id)
         try:
             await processes[number % 2].do(lambda ledger: ledger.hold(hold, message.credits))
-        except InsufficientCredits:
+        except TooFewCredits:
             return 0
         await asyncio.gather(
             *(

@@ -10,7 +10,7 @@ from libs.contracts.queues import CREDITS_EXHAUSTED, CREDITS_LOW
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
-from services.billing.ledger import InsufficientCredits, Ledger, Left, entry_id
+from services.billing.ledger import Ledger, Left, TooFewCredits, entry_id
 from services.billing.warnings import Warnings
 from tests.waiting import eventually
 
@@ -63,7 +63,7 @@ class Account:
         )
         try:
             await self.ledger.hold(hold, 5)
-        except InsufficientCredits as error:
+        except TooFewCredits as error:
             await self.warnings.refused("acc_1", "agent_1", error.left)
             return
         entry = LedgerEntry(id=entry_id(message_id), kind="debit", credits=-5, at=now())

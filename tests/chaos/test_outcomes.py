@@ -24,7 +24,7 @@ from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database
 from services.api.chat.replies import Inbox, Replies
-from services.api.chat.transcript import Answer, Failed, Finished
+from services.api.chat.transcript import FailedEvent, FinishedEvent, Transcript
 from services.api.conversations.record import Recorder
 from services.api.store.conversations import Conversations
 from services.llm.reply.outcome import log_outcome
@@ -79,11 +79,11 @@ class System:
 
         return note
 
-    async def answer(self, message_id: str) -> tuple[Outcome, Answer]:
+    async def answer(self, message_id: str) -> tuple[Outcome, Transcript]:
         """Answer one message as llm does, and follow it as its edge does."""
         edge = self.rng.choice(self.edges)
         outcome = self._outcome(message_id, edge.edge)
-        inbox, answer = edge.expect(message_id, outcome.account_id), Answer()
+        inbox, answer = edge.expect(message_id, outcome.account_id), Transcript()
         following = asyncio.create_task(_followed(edge, message_id, inbox, answer))
         subject = CHAT_REPLIES.at(edge.edge, message_id)
         await self.worker.tell(subject, SourcesFrame(attempt=1, seq=0, sources=(), confidence=0.9))
@@ -112,7 +112,7 @@ class System:
         )
 
 
-async def _followed(edge: Replies, message_id: str, inbox: Inbox, answer: Answer) -> None:
+async def _followed(edge: Replies, message_id: str, inbox: Inbox, answer: Transcript) -> None:
     async for _ in edge.follow(message_id, inbox, answer):
         pass
 
@@ -131,7 +131,7 @@ async def test_outcomes_survive_kills(mortal: Killable, database: Database) -> N
     system = System(database)
     async with AsyncExitStack() as running:
         await system.start(mortal.server.url, running)
-        answering: list[asyncio.Task[tuple[Outcome, Answer]]] = []
+        answering: list[asyncio.Task[tuple[Outcome, Transcript]]] = []
         for _ in range(KILLS):
             system.came.clear()
             answering += [asyncio.create_task(system.answer(new_id("msg"))) for _ in range(AT_ONCE)]
@@ -145,9 +145,9 @@ async def test_outcomes_survive_kills(mortal: Killable, database: Database) -> N
         await _check(system, ended)
 
 
-async def _check(system: System, ended: list[tuple[Outcome, Answer]]) -> None:
+async def _check(system: System, ended: list[tuple[Outcome, Transcript]]) -> None:
     for outcome, answer in ended:
-        wanted = Finished if isinstance(outcome, MessageSent) else Failed
+        wanted = FinishedEvent if isinstance(outcome, MessageSent) else FailedEvent
         assert isinstance(answer.end, wanted), outcome.message_id
         stored = await system.conversations.outcome(outcome.message_id)
         assert type(stored) is type(outcome), outcome.message_id

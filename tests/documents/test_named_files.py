@@ -35,7 +35,7 @@ def named(path: PurePosixPath) -> set[PurePosixPath]:
     text = _CODE.sub("", (ROOT / path).read_text("utf-8"))
     if path.suffix == ".py":
         text = _prose(text)
-    return {PurePosixPath(name) for name in _NAMED.findall(text)}
+    return {PurePosixPath(name.replace("../", "")) for name in _NAMED.findall(text)}
 
 
 def _prose(code: str) -> str:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from libs.runtime.settings import SettingsError
-from services.rag.embed.server import Patience, open_openai_embeddings
+from services.rag.embed.server import EmbeddingTimeouts, open_openai_embeddings
 from tests.flow.client import Client
 from tests.waiting import eventually
 
@@ -82,7 +82,7 @@ def opened(llama: str, dimensions: int | None = None) -> Any:
         dimensions=dimensions,
         query_prefix="",
         timeout=200,
-        patience=Patience(question=200, passages=200),
+        patience=EmbeddingTimeouts(question=200, passages=200),
     )
 
 

@@ -11,7 +11,7 @@ from libs.contracts.chat import ChatGrounded
 from services.llm.handlers import register
 from services.llm.model.openai import open_model
 from services.llm.settings import LlmSettings
-from services.llm.worker import Answering
+from services.llm.worker import Worker
 from tests.fakes.openai_server import FakeOpenAI
 from tests.llm.watching import Watch, ask, watching
 
@@ -37,12 +37,12 @@ class Llm:
         defaults = {"llm_base_url": self.upstream.base_url, "llm_api_key": KEY, "llm_retries": 0}
         settings = settings_with(**defaults | options)
         model = await self._stack.enter_async_context(open_model(settings))
-        await register(self.bus, Answering(self.bus, model, settings), settings.llm_concurrency)
+        await register(self.bus, Worker(self.bus, model, settings), settings.llm_concurrency)
         await self.bus.start()
 
-    def answering(self) -> Answering:
+    def answering(self) -> Worker:
         """Return what handles a delivery, to hand it one directly."""
-        return Answering(self.bus, None, settings_with())
+        return Worker(self.bus, None, settings_with())
 
     async def ask(self, grounded: ChatGrounded) -> None:
         """Put a question on its queue."""

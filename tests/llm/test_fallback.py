@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from libs.contracts.chat import Fallback
 from libs.contracts.events import MessageFailed, MessageSent
-from services.llm.choices import Line
-from services.llm.model.patience import Patience
+from services.llm.choices import Choices
+from services.llm.model.patience import Timeouts
 from tests.fakes.openai_server import Script
 from tests.llm.conftest import Llm
 from tests.llm.grounded import HOURS, a_grounded, a_request
@@ -17,7 +17,7 @@ THIRD = Fallback(model="third", credits=1)
 
 def test_line_knows_who_is_asked() -> None:
     """The request's own model, then the fallbacks in order, each with its price."""
-    line = Line(a_request(model="first", credits=5, fallbacks=(SECOND, THIRD)))
+    line = Choices(a_request(model="first", credits=5, fallbacks=(SECOND, THIRD)))
     assert line.asked.model == "first"
     seen = [(choice.model, choice.credits, choice.behind) for choice in line]
     assert seen == [("first", 5, 2), ("second", 2, 1), ("third", 1, 0)]
@@ -29,9 +29,9 @@ def test_line_knows_who_is_asked() -> None:
 )
 def test_patience_is_shared(spent: float, models: int, first: float) -> None:
     """Each model gets an equal part of what is left; half of it when one lived longer than that."""
-    part = Patience(first=30, between=20, total=120).part(spent, models)
+    part = Timeouts(first=30, between=20, total=120).part(spent, models)
     left = 120 - spent
-    assert part == Patience(first=first, between=20, total=left, begin=left / models)
+    assert part == Timeouts(first=first, between=20, total=left, begin=left / models)
 
 
 async def test_model_that_hangs_leaves_time_for_the_next(llm: Llm) -> None:

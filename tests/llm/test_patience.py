@@ -7,9 +7,9 @@ import pytest
 from services.llm.failures import Failed
 from services.llm.generate import generate
 from services.llm.interface import Anew, Ending, Piece
-from services.llm.model.patience import Patience, patiently
+from services.llm.model.patience import Timeouts, patiently
 
-AGES = Patience(first=60, between=60, total=60)
+AGES = Timeouts(first=60, between=60, total=60)
 
 
 class Pieces:

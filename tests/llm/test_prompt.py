@@ -15,7 +15,7 @@ from services.llm.prompt.prompt import (
     NOTHING,
     TURN_OVERHEAD,
     WORD_FOR_WORD,
-    Turn,
+    PromptTurn,
     build_prompt,
 )
 from services.llm.prompt.tokens import cut, estimate
@@ -162,10 +162,10 @@ def test_cut_text_is_a_beginning_that_fits(text: str, tokens: int) -> None:
     assert estimate(kept) <= tokens or not kept
 
 
-def _size(prompt: list[Turn]) -> int:
+def _size(prompt: list[PromptTurn]) -> int:
     return sum(estimate(turn["content"]) + TURN_OVERHEAD for turn in prompt)
 
 
-def codes(prompt: list[Turn]) -> set[str]:
+def codes(prompt: list[PromptTurn]) -> set[str]:
     """Return what tells the delimiters of a prompt from all others."""
     return set(re.findall(r"</?passages?-([0-9a-f]{12})", prompt[0]["content"]))

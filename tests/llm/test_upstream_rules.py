@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from libs.egress.retry_after import model_retry_after
 from libs.runtime.server_url import is_near, server_key, server_url
-from services.llm.model.adaptation import Adaptation, Adaptations, Asked, adapted, folded
+from services.llm.model.adaptation import Adaptation, Adaptations, Wanted, adapted, folded
 from services.llm.model.finish import meaning_of
 from services.llm.model.upstream_errors import (
     ServerError,
@@ -20,11 +20,11 @@ from services.llm.model.upstream_errors import (
     failure_of,
     limit_of,
 )
-from services.llm.prompt.prompt import Turn
+from services.llm.prompt.prompt import PromptTurn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 USUAL = Adaptation("max_completion_tokens")
-HOT = Asked(max_tokens=1024, temperature=0.5)
+HOT = Wanted(max_tokens=1024, temperature=0.5)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_limit_that_is_named_is_asked_for() -> None:
     found = adapted(error, USUAL, HOT)
     assert found is not None
     assert found.tokens(HOT) == 512
-    assert adapted(error, USUAL, Asked(max_tokens=100)) != found
+    assert adapted(error, USUAL, Wanted(max_tokens=100)) != found
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_the_limit_is_the_number_that_is_called_one(message: str, most: int | No
 
 def test_folded_prompt_keeps_all_that_it_had() -> None:
     """The rules stand before the first message of the user."""
-    turns = [Turn(role="system", content="rules"), Turn(role="user", content="hi")]
-    assert folded(turns) == [Turn(role="user", content="rules\n\nhi")]
+    turns = [PromptTurn(role="system", content="rules"), PromptTurn(role="user", content="hi")]
+    assert folded(turns) == [PromptTurn(role="user", content="rules\n\nhi")]
 
 
 def test_memory_is_bounded() -> None:

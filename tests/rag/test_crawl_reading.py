@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from services.rag.crawl.fetch.fetch import gunzipped
 from services.rag.crawl.fetch.skipped import Skipped
 from services.rag.crawl.pages.page import about_page, decoded_page
-from services.rag.crawl.pages.reader import UNREADABLE, Limits, Reader, open_reader
+from services.rag.crawl.pages.reader import UNREADABLE, PageLimits, Reader, open_reader
 from services.rag.crawl.pages.sitemap import read_sitemap
 from services.rag.read.section import Unreadable
 
-LIMITS = Limits(
+LIMITS = PageLimits(
     seconds=20,
     memory=1024 * 1024 * 1024,
     pages=10,

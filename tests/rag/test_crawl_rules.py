@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from services.rag.crawl.fetch.robots import Rules, directives_of, rules_of
 from services.rag.crawl.fetch.urls import Scope, normalised, path_of, site_of
-from services.rag.crawl.frontier import Bounds, Frontier
+from services.rag.crawl.frontier import CrawlBounds, Frontier
 from services.rag.crawl.pages.kinds import content_type, suffix_of
 
-BOUNDS = Bounds(urls=100, depth=5, variants=3)
+BOUNDS = CrawlBounds(urls=100, depth=5, variants=3)
 SITE = "https://a.example"
 
 

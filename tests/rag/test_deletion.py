@@ -13,7 +13,7 @@ from libs.contracts.sources import DeleteSource, GetSource, SourceSubmitted
 from services.rag.index.embedded import EmbeddedIndex
 from services.rag.index.interface import Chunk
 from services.rag.search.chat import Chat
-from services.rag.sources.calls import Sources
+from services.rag.sources.calls import SourceCalls
 from services.rag.sources.ingest import GAVE_UP
 from tests.rag.service import agent_deleted, chat_request
 from tests.rag.worker import Worker
@@ -99,7 +99,7 @@ async def test_a_deletion_without_the_index_is_a_job(worker: Worker) -> None:
     job = await worker.create("a1")
     worker.embedder.go_on.set()
     await worker.ingestion.ingest(Delivered(job, 1))
-    cut_off = Sources(
+    cut_off = SourceCalls(
         worker.store,
         AbsentIndex(),
         worker.files,

@@ -17,7 +17,7 @@ from libs.runtime.settings import SettingsError
 from services.rag.embed.bundled import DIMENSIONS, BundledModel, read_known
 from services.rag.embed.errors import Away, EmbeddingError
 from services.rag.embed.interface import RememberedQuestions, open_embedder
-from services.rag.embed.server import OpenAIEmbeddings, Patience, open_openai_embeddings
+from services.rag.embed.server import EmbeddingTimeouts, OpenAIEmbeddings, open_openai_embeddings
 from services.rag.settings import RagSettings
 from tests.fakes.openai_server import FakeOpenAI
 
@@ -97,7 +97,7 @@ def open_fake(
         dimensions=dimensions,
         query_prefix=prefix,
         timeout=2,
-        patience=Patience(question=0.3, passages=0.3),
+        patience=EmbeddingTimeouts(question=0.3, passages=0.3),
     )
 
 

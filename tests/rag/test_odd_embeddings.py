@@ -18,8 +18,13 @@ from libs.egress.retry_after import model_retry_after
 from libs.runtime.clock import now
 from libs.runtime.settings import SettingsError
 from services.rag.embed.answer import vectors_in
-from services.rag.embed.errors import EmbeddingError, OddAnswer, Refused, Unavailable
-from services.rag.embed.server import OpenAIEmbeddings, Patience, open_openai_embeddings
+from services.rag.embed.errors import (
+    EmbeddingError,
+    EmbeddingRefused,
+    EmbeddingUnavailable,
+    OddAnswer,
+)
+from services.rag.embed.server import EmbeddingTimeouts, OpenAIEmbeddings, open_openai_embeddings
 from tests.fakes.odd_embeddings import (
     DIMENSIONS,
     Asked,
@@ -216,7 +221,7 @@ def opened(
         dimensions=dimensions,
         query_prefix="",
         timeout=5,
-        patience=Patience(question=patience, passages=patience),
+        patience=EmbeddingTimeouts(question=patience, passages=patience),
     )
 
 
@@ -265,7 +270,7 @@ async def test_an_odd_server_is_described(server: OddEmbeddings, name: str) -> N
             await embeddings.embed_passages(TEXTS)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
-    assert not isinstance(caught.value, Unavailable)
+    assert not isinstance(caught.value, EmbeddingUnavailable)
     if isinstance(caught.value, SettingsError):
         assert "EMBEDDINGS_" in str(caught.value)
 
@@ -307,7 +312,7 @@ async def test_a_server_that_fails_for_now_is_waited_for_and_no_longer(how: str)
         opened(fake, "now", patience=0.5) as embeddings,
     ):
         assert embeddings.dimensions == 0
-        with pytest.raises(Unavailable):
+        with pytest.raises(EmbeddingUnavailable):
             await embeddings.embed_question("open?")
         fake.behaviours.clear()
         await embeddings.ping()
@@ -337,7 +342,7 @@ async def test_an_address_that_is_none_is_said(address: str, sentence: str) -> N
             dimensions=None,
             query_prefix="",
             timeout=1,
-            patience=Patience(question=1, passages=1),
+            patience=EmbeddingTimeouts(question=1, passages=1),
         ):
             pass
 
@@ -357,7 +362,7 @@ async def test_forms_of_the_right_address_are_taken(
         dimensions=None,
         query_prefix="",
         timeout=5,
-        patience=Patience(question=1, passages=1),
+        patience=EmbeddingTimeouts(question=1, passages=1),
     ) as embeddings:
         assert embeddings.dimensions == DIMENSIONS
 
@@ -405,4 +410,4 @@ async def test_half_a_pair_of_surrogates_can_be_sent(server: OddEmbeddings) -> N
 
 def test_refused_is_permanent() -> None:
     """What will not change by itself ends a source at the first delivery."""
-    assert (Refused.tries, OddAnswer.tries) == (1, 2)
+    assert (EmbeddingRefused.tries, OddAnswer.tries) == (1, 2)

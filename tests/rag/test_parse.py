@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from libs.contracts.sources import Note
 from services.rag.read.document import read as read_document
-from services.rag.read.process import Limits, read_isolated
+from services.rag.read.process import ReadLimits, read_isolated
 from services.rag.read.section import Section, Unreadable, cleaned
 from tests.rag import documents
 
 MB = 1024 * 1024
-LIMITS = Limits(seconds=60, memory=1024 * MB, pages=50, characters=100_000)
+LIMITS = ReadLimits(seconds=60, memory=1024 * MB, pages=50, characters=100_000)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def parts(file: Path, suffix: str, content: bytes) -> list[Section | Note]:
     return list(read_document(file, suffix, most_pages=LIMITS.pages, most_unpacked=LIMITS.memory))
 
 
-async def refusal(file: Path, suffix: str, content: bytes, limits: Limits = LIMITS) -> str:
+async def refusal(file: Path, suffix: str, content: bytes, limits: ReadLimits = LIMITS) -> str:
     """Write a document that can't be read; return why, as its owner is told."""
     file.write_bytes(content)  # noqa: ASYNC240 - nothing else runs in this loop
     with pytest.raises(Unreadable) as refused:
@@ -175,13 +175,13 @@ async def test_what_can_not_be_read_says_why(
 
 async def test_reading_that_takes_too_long_is_ended(file: Path) -> None:
     """The process is killed when its time is up."""
-    limits = Limits(seconds=0.01, memory=1024 * MB, pages=50, characters=100)
+    limits = ReadLimits(seconds=0.01, memory=1024 * MB, pages=50, characters=100)
     assert "longer than 0.01 s" in await refusal(file, ".txt", b"text", limits)
 
 
 async def test_reading_that_takes_too_much_memory_is_ended(file: Path) -> None:
     """The process fails by itself; nobody else runs out of memory."""
-    limits = Limits(seconds=60, memory=160 * MB, pages=50, characters=100_000_000)
+    limits = ReadLimits(seconds=60, memory=160 * MB, pages=50, characters=100_000_000)
     content = b'["' + b"x" * 60 * MB + b'"]'
     assert "bytes of memory" in await refusal(file, ".json", content, limits)
 

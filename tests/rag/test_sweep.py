@@ -14,7 +14,7 @@ from libs.bus.files import PIECES, STREAM, open_files
 from libs.contracts.sources import SourceSubmitted
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
-from services.rag.sources.calls import PUBLISHED_WITHIN, Sources
+from services.rag.sources.calls import PUBLISHED_WITHIN, SourceCalls
 from tests.rag.test_files import file_of_rows, store_file
 from tests.rag.test_sources import long_text
 from tests.rag.worker import Worker
@@ -33,7 +33,7 @@ class DeafBus:
 async def without_nats(worker: Worker, agent_id: str) -> str:
     """Add a source while the bus is away; return its id."""
     source = msgspec.structs.replace(long_text(4), agent_id=agent_id)
-    cut_off = Sources(
+    cut_off = SourceCalls(
         worker.store,
         worker.index,
         worker.files,

@@ -6,7 +6,7 @@ import pytest
 
 from libs.bus.errors import FaultError
 from libs.bus.queues import Delivered, TakenOver
-from services.rag.sources.turns import Turn, Turns
+from services.rag.sources.turns import IngestionTurn, IngestionTurns
 from tests.rag.worker import MOST_WAITING, Worker
 
 
@@ -19,24 +19,24 @@ async def settled() -> None:
 class Job:
     """A source of an account that takes so many steps; `log` notes each."""
 
-    def __init__(self, turns: Turns, log: list[str], account: str, steps: int) -> None:
+    def __init__(self, turns: IngestionTurns, log: list[str], account: str, steps: int) -> None:
         self.go = asyncio.Event()
         self.task = asyncio.create_task(self._run(turns, log, account, steps))
 
-    async def _run(self, turns: Turns, log: list[str], account: str, steps: int) -> None:
+    async def _run(self, turns: IngestionTurns, log: list[str], account: str, steps: int) -> None:
         async with turns.of(account) as turn:
             for _ in range(steps):
                 await self._step(turn)
                 log.append(account)
 
-    async def _step(self, turn: Turn) -> None:
+    async def _step(self, turn: IngestionTurn) -> None:
         await turn.pass_on()
         await self.go.wait()
 
 
 async def test_an_account_never_has_all_turns() -> None:
     """Of three it has two: whoever comes then begins at once."""
-    turns, log = Turns(3), list[str]()
+    turns, log = IngestionTurns(3), list[str]()
     long = [Job(turns, log, "a", 5) for _ in range(10)]
     await settled()
     other = Job(turns, log, "b", 1)
@@ -51,7 +51,7 @@ async def test_an_account_never_has_all_turns() -> None:
 
 async def test_a_long_one_gives_its_turn_away() -> None:
     """With one turn for all, another account's goes between two steps of a long one."""
-    turns, log = Turns(1), list[str]()
+    turns, log = IngestionTurns(1), list[str]()
     long = Job(turns, log, "a", 1_000)
     await settled()
     short = [Job(turns, log, account, 1) for account in "bc"]
@@ -66,7 +66,7 @@ async def test_a_long_one_gives_its_turn_away() -> None:
 @pytest.mark.parametrize("cancelled", ["waiting", "working", "passing on"])
 async def test_who_is_cancelled_leaves_no_turn_behind(cancelled: str) -> None:
     """However far it was, the others have all turns afterwards."""
-    turns, log = Turns(1), list[str]()
+    turns, log = IngestionTurns(1), list[str]()
     first, second = Job(turns, log, "a", 3), Job(turns, log, "b", 3)
     if cancelled == "passing on":
         first.go.set()

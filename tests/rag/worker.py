@@ -13,17 +13,17 @@ from libs.runtime.mongo import Database
 from services.rag.crawl.kept import Pages
 from services.rag.crawl.state import SiteStates
 from services.rag.index.interface import Index
-from services.rag.read.process import Limits
-from services.rag.sources.calls import Sources
+from services.rag.read.process import ReadLimits
+from services.rag.sources.calls import SourceCalls
 from services.rag.sources.content import Contents
 from services.rag.sources.ingest import Ingestion, Sizes
 from services.rag.sources.store import SourceStore
-from services.rag.sources.turns import Turns
+from services.rag.sources.turns import IngestionTurns
 from services.rag.sources.websites import Websites
 from tests.rag.test_sources import long_text
 
 BATCH = 2
-READING = Limits(seconds=60, memory=1024 * 1024 * 1024, pages=100, characters=100_000)
+READING = ReadLimits(seconds=60, memory=1024 * 1024 * 1024, pages=100, characters=100_000)
 
 
 class HaltingEmbedder:
@@ -71,7 +71,7 @@ class Worker:
         self.pages = Pages(database)
         self.index = index
         self.files = files
-        self.sources = Sources(
+        self.sources = SourceCalls(
             store, index, files, self.pages, bus, most_pages=1, most_waiting=MOST_WAITING
         )
         websites = Websites(SiteStates(database), self.pages, bus)
@@ -79,7 +79,15 @@ class Worker:
         sizes = Sizes(chunk=200, overlap=0, batch=BATCH, most=1_000)
         contents = Contents(files, READING)
         self.ingestion = Ingestion(
-            store, self.sources, contents, websites, self.embedder, index, bus, sizes, Turns(4)
+            store,
+            self.sources,
+            contents,
+            websites,
+            self.embedder,
+            index,
+            bus,
+            sizes,
+            IngestionTurns(4),
         )
 
     async def create(self, agent_id: str) -> SourceSubmitted:

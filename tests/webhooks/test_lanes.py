@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.webhooks.sending.lanes import Busy, Lanes
+from services.webhooks.sending.lanes import EndpointBusy, Lanes
 
 SOON = 5.0
 
@@ -39,7 +39,7 @@ async def test_who_waits_is_next_and_who_finds_no_place_is_turned_away() -> None
         await occupy(stack, lanes, "slow", 1)
         waiting = asyncio.create_task(take(lanes, "slow"))
         await asyncio.sleep(0)
-        with pytest.raises(Busy):
+        with pytest.raises(EndpointBusy):
             await take(lanes, "slow")
         assert not waiting.done()
     await waiting
@@ -54,7 +54,9 @@ async def test_endpoints_share_the_places_to_wait() -> None:
             await occupy(stack, lanes, f"slow_{number}", 1)
             waiting += [asyncio.create_task(take(lanes, f"slow_{number}")) for _ in range(100)]
         await asyncio.sleep(0)
-        turned_away = [one for one in waiting if one.done() and isinstance(one.exception(), Busy)]
+        turned_away = [
+            one for one in waiting if one.done() and isinstance(one.exception(), EndpointBusy)
+        ]
         assert 200 < len(waiting) - len(turned_away) < 380
         await occupy(stack, lanes, "healthy", 1)
         one_more = asyncio.create_task(take(lanes, "healthy"))
@@ -158,10 +160,10 @@ async def test_closing_stops_who_takes_too_long() -> None:
     hanging = asyncio.create_task(hang())
     await begun.wait()
     lanes.close(grace=0.05)
-    with pytest.raises(Busy):
+    with pytest.raises(EndpointBusy):
         await take(lanes, "healthy")
     async with asyncio.timeout(SOON):
-        with pytest.raises(Busy):
+        with pytest.raises(EndpointBusy):
             await hanging
 
 
@@ -170,7 +172,7 @@ async def test_who_is_turned_away_is_told_when_to_come_again() -> None:
     lanes = Lanes(each=1, waiting_each=1, at_once=10, waiting=100)
 
     async def turned_away() -> float:
-        with pytest.raises(Busy) as busy:
+        with pytest.raises(EndpointBusy) as busy:
             await take(lanes, "slow")
         return busy.value.wait
 
@@ -193,7 +195,7 @@ async def test_nobody_waits_for_an_endpoint_that_takes_too_long() -> None:
         lane.took(2.0)
         waiting = [asyncio.create_task(take(lanes, "slow")) for _ in range(10)]
         await asyncio.sleep(0)
-        busy = [one for one in waiting if one.done() and isinstance(one.exception(), Busy)]
+        busy = [one for one in waiting if one.done() and isinstance(one.exception(), EndpointBusy)]
         assert len(waiting) - len(busy) == 3
     await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -235,7 +237,7 @@ def test_whatever_comes_and_goes_the_bounds_hold_and_nobody_is_forgotten(
                 chance.choice(tasks).cancel()
         async with asyncio.timeout(SOON):
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-        assert {type(end) for end in ends} <= {type(None), Busy, asyncio.CancelledError}
+        assert {type(end) for end in ends} <= {type(None), EndpointBusy, asyncio.CancelledError}
 
     asyncio.run(all_of_them())
     assert not lanes._lanes
@@ -276,7 +278,7 @@ async def test_one_accounts_endpoints_leave_room_for_others() -> None:
     done, _ = await asyncio.wait(hanging, timeout=0)
     while len(done) < 30 - 5 - 8:  # who finds no place to wait is turned away
         done, _ = await asyncio.wait(hanging, return_when=asyncio.FIRST_COMPLETED)
-    assert all(isinstance(task.exception(), Busy) for task in done)
+    assert all(isinstance(task.exception(), EndpointBusy) for task in done)
     assert served == 5
     async with AsyncExitStack() as stack:
         for number in range(10):

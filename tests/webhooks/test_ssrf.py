@@ -14,8 +14,8 @@ from libs.egress.safe_url import is_public
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
 from services.webhooks.app import run
-from services.webhooks.endpoints.calls import Endpoints
-from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.calls import EndpointCalls
+from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 from services.webhooks.settings import WebhooksSettings
 from tests.egress.test_safe_transport import REFUSED_URLS
@@ -82,7 +82,7 @@ async def test_a_name_of_a_private_address_can_not_be_registered(
         webhook_headers_bytes=100,
         webhook_endpoints_per_agent=10,
     )
-    endpoints = Endpoints(bus, store, Directory(store, 5.0), Names(), is_public, settings)
+    endpoints = EndpointCalls(bus, store, KnownEndpoints(store, 5.0), Names(), is_public, settings)
     request = CreateEndpoint(
         account_id=owner.account_id,
         agent_id=owner.agent_id,

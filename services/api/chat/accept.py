@@ -44,7 +44,7 @@ from services.api.store.agents import Agent
 from services.api.store.conversations import (
     Conversation,
     Conversations,
-    Message,
+    StoredMessage,
     question_id,
     question_order,
 )
@@ -252,7 +252,7 @@ class Acceptance:
         )
 
     async def _store(self, request: ChatRequested, thread: _Thread, question: Question) -> None:
-        asked = Message(
+        asked = StoredMessage(
             id=question_id(request.message_id),
             order=question_order(request.message_id),
             conversation_id=request.conversation_id,

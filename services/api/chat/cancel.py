@@ -16,8 +16,8 @@ from libs.contracts.events import MessageSent, outcome_id
 from libs.contracts.queues import CHAT_CANCELLED
 from libs.runtime.clock import now
 from services.api.chat.replies import Replies
-from services.api.chat.transcript import Answer
-from services.api.store.conversations import Conversations, Message
+from services.api.chat.transcript import Transcript
+from services.api.store.conversations import Conversations, StoredMessage
 
 log = structlog.get_logger()
 
@@ -36,9 +36,11 @@ class Cancelling:
         self._conversations = conversations
         self._stopping = stopping
 
-    async def cancel(self, question: Message, message_id: str, account_id: str) -> Message:
+    async def cancel(
+        self, question: StoredMessage, message_id: str, account_id: str
+    ) -> StoredMessage:
         """Cancel the answer to a question; return it as it is stored, however it had ended."""
-        answer = Answer()
+        answer = Transcript()
         async with self._replies.overhear(message_id) as inbox:
             await self._tell(message_id)
             try:
@@ -65,7 +67,9 @@ class Cancelling:
         await self._bus.tell(CHAT_CANCELLED, ChatCancelled(message_id=message_id))
 
 
-def _outcome(question: Message, message_id: str, account_id: str, answer: Answer) -> MessageSent:
+def _outcome(
+    question: StoredMessage, message_id: str, account_id: str, answer: Transcript
+) -> MessageSent:
     return MessageSent(
         event_id=outcome_id(message_id),
         account_id=account_id,

@@ -14,7 +14,7 @@ from services.api.edge.auth import Caller
 from services.api.edge.turns import OWN_ROOM
 from services.api.http.errors import Conflict, InvalidRequest
 from services.api.settings import ApiSettings
-from services.api.store.conversations import Conversations, Feedback, Message
+from services.api.store.conversations import Conversations, Feedback, StoredMessage
 
 
 class GiveFeedback(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +81,7 @@ async def give_feedback(
 
 async def _store(
     conversations: Conversations, message_id: str, rating: Literal["up", "down"], comment: str
-) -> tuple[Message, Feedback]:
+) -> tuple[StoredMessage, Feedback]:
     """Make this the rating of an answer, unless it is already. Raises Conflict."""
     while True:
         message = await conversations.message(message_id)

@@ -32,7 +32,7 @@ from services.api.edge.auth import Caller
 from services.api.http.errors import ApiError, InProgress, InvalidRequest, KeyReused, also_answering
 from services.api.store.agents import Agent
 from services.api.store.conversations import Conversations
-from services.api.store.idempotency import KEPT, Claim, Claims
+from services.api.store.idempotency import KEPT, Claims, KeyClaim
 
 LEASE = timedelta(seconds=20)
 """How long accepting a message takes at most; a claim that is older was left by a dead process."""
@@ -95,7 +95,7 @@ class Idempotency:
                     raise InProgress
             await asyncio.sleep(LOOK_AGAIN)
 
-    async def _under_the_same_claim(self, caller: Caller, key: str, fresh: Claim) -> Claim:
+    async def _under_the_same_claim(self, caller: Caller, key: str, fresh: KeyClaim) -> KeyClaim:
         """Return the claim with the id of the visitor's first, made before there was a token.
 
         The token came with the head of the first response; the retry after it brings it.
@@ -108,7 +108,7 @@ class Idempotency:
         return msgspec.structs.replace(fresh, id=first.id)
 
     async def _accept(
-        self, caller: Caller, agent: Agent, question: Question, key: str, claim: Claim
+        self, caller: Caller, agent: Agent, question: Question, key: str, claim: KeyClaim
     ) -> Accepted:
         try:
             accepted = await self._acceptance.accept(
@@ -126,7 +126,7 @@ class Idempotency:
         return accepted
 
 
-def _successor(known: Claim, fresh: Claim, outcome: Outcome | None) -> Claim | None:
+def _successor(known: KeyClaim, fresh: KeyClaim, outcome: Outcome | None) -> KeyClaim | None:
     """Return the claim to put in the place of one that is over, None while it stands."""
     if known.created_at < fresh.created_at - KEPT:
         return fresh
@@ -167,11 +167,11 @@ def is_random(key: str) -> bool:
     return bool(RANDOM_UUID.fullmatch(key)) and len(set(key) - {"-"}) >= DIFFERENT_DIGITS
 
 
-def _claim(caller: Caller, agent: Agent, question: Question, key: str) -> Claim:
+def _claim(caller: Caller, agent: Agent, question: Question, key: str) -> KeyClaim:
     turn = new_turn(caller, question)
     asked = (agent.id, question.text, question.conversation_id, question.metadata_json)
     moment = _milliseconds()
-    return Claim(
+    return KeyClaim(
         id=_hash((_owner(caller), key)),
         body=_hash(asked),
         message_id=turn.message_id,
@@ -202,14 +202,14 @@ def _milliseconds() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _turn(caller: Caller, claim: Claim, key: str) -> Turn:
+def _turn(caller: Caller, claim: KeyClaim, key: str) -> Turn:
     token = caller.visitor_token if caller.publishable else None
     if caller.publishable and token is None:
         token = _token(claim, key)
     return Turn(claim.message_id, claim.conversation_id, token)
 
 
-def _token(claim: Claim, key: str) -> str:
+def _token(claim: KeyClaim, key: str) -> str:
     """Return the token of a visitor who had none.
 
     A retry must get the same, which nobody stores: it follows from the key.

@@ -17,8 +17,7 @@ from services.api.edge.auth import Caller
 from services.api.edge.turns import OWN_ROOM
 from services.api.http import sse
 from services.api.http.errors import AnswerEnded, NotFound
-from services.api.store.conversations import Conversation, Conversations, question_id
-from services.api.store.conversations import Message as StoredMessage
+from services.api.store.conversations import Conversation, Conversations, StoredMessage, question_id
 
 LastEventId = Annotated[
     str | None,

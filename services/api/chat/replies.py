@@ -26,8 +26,8 @@ from libs.contracts.replies import AnyReply
 from libs.contracts.subjects import CHAT, REPLIES
 from libs.runtime.ids import new_id
 from libs.runtime.outages import MongoUnavailable
-from services.api.chat.transcript import Answer, ClientEvent, MissedFrames
-from services.api.edge.shares import Line
+from services.api.chat.transcript import ClientEvent, MissedFrames, Transcript
+from services.api.edge.shares import WaitingLine
 from services.api.store.conversations import Conversations
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ class Replies:
         self._timeout = timeout
         # An inbox lives as long as whoever reads it, however that ends.
         self._open: WeakValueDictionary[str, Inbox] = WeakValueDictionary()
-        self.line = Line(CHAT.max_age)
+        self.line = WaitingLine(CHAT.max_age)
         self._decoder: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)
 
     async def start(self) -> None:
@@ -112,7 +112,7 @@ class Replies:
             await subscription.unsubscribe()
 
     async def follow(
-        self, message_id: str, inbox: Inbox, answer: Answer
+        self, message_id: str, inbox: Inbox, answer: Transcript
     ) -> AsyncIterator[list[ClientEvent]]:
         """Yield what to tell the client, in batches, until the answer has ended or time is up."""
         deadline = time.monotonic() + self._timeout
@@ -131,14 +131,14 @@ class Replies:
             if events:
                 yield events
 
-    async def catch_up(self, message_id: str, answer: Answer) -> list[ClientEvent]:
+    async def catch_up(self, message_id: str, answer: Transcript) -> list[ClientEvent]:
         """Find what was missed: in the reply stream, and how the answer ended wherever that is."""
         events = await self._read_back(message_id, answer)
         if answer.end is None:
             events += await self._look_for_end(message_id, answer)
         return events
 
-    async def _read_back(self, message_id: str, answer: Answer) -> list[ClientEvent]:
+    async def _read_back(self, message_id: str, answer: Transcript) -> list[ClientEvent]:
         """Take the replies that the stream keeps, in order; usually all of one edge."""
         events: list[ClientEvent] = []
         everywhere = CHAT_REPLIES.at(ANY, message_id).pattern
@@ -155,7 +155,7 @@ class Replies:
                 events += answer.take(self._decoder.decode(data))
         return events
 
-    async def _look_for_end(self, message_id: str, answer: Answer) -> list[ClientEvent]:
+    async def _look_for_end(self, message_id: str, answer: Transcript) -> list[ClientEvent]:
         """Take the end that is stored; else the one on the event log, which is stored first."""
         try:
             outcome = await self._conversations.outcome(message_id)

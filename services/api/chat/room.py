@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 from libs.bus.bus import Bus
 from libs.contracts.subjects import CHAT
-from services.api.edge.shares import Line, Shares
+from services.api.edge.shares import Shares, WaitingLine
 from services.api.http.errors import Overloaded
 
 LOOK_EVERY = 0.5
@@ -40,7 +40,7 @@ class Admission:
     def __init__(
         self,
         bus: Bus,
-        line: Line,
+        line: WaitingLine,
         *,
         open_answers: int,
         open_answers_each: int,

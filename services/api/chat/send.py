@@ -16,7 +16,7 @@ from services.api.chat.reconnect import Reconnecting, refuse_ended
 from services.api.chat.room import Admission
 from services.api.chat.stream import ChatResponse, Relay
 from services.api.edge.auth import Caller
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.edge.own_agent import find_agent
 from services.api.edge.turns import OWN_ROOM
 from services.api.http import sse
@@ -62,7 +62,7 @@ class Sending:
     """What a message goes through, in one: the framework starts a task for each dependency."""
 
     settings: ApiSettings
-    directory: Directory
+    directory: KnownCallers
     admission: Admission
     acceptance: Acceptance
     idempotency: Idempotency

@@ -16,19 +16,19 @@ from services.api.chat.idempotency import Repeated
 from services.api.chat.replies import Replies
 from services.api.chat.room import Place
 from services.api.chat.transcript import (
-    Answer,
     ClientEvent,
-    Failed,
-    Finished,
-    Reset,
-    Sources,
-    Text,
+    FailedEvent,
+    FinishedEvent,
+    ResetEvent,
+    SourcesEvent,
+    TextEvent,
+    Transcript,
     after,
 )
 from services.api.http import sse
 from services.api.http.errors import AnswerFailed, ApiError, ErrorBody, detail
 
-TIMED_OUT = Failed("end", "timeout", "No answer came in time.")
+TIMED_OUT = FailedEvent("end", "timeout", "No answer came in time.")
 
 
 class ChatResponse(msgspec.Struct, kw_only=True):
@@ -68,9 +68,9 @@ class Relay:
         async with aclosing(self._events(sent)) as batches:
             async for batch in batches:
                 last = batch[-1]
-        if isinstance(last, Finished):
+        if isinstance(last, FinishedEvent):
             return _response(last.sent, sent.turn, response=last.sent.message)
-        failed = last if isinstance(last, Failed) else TIMED_OUT
+        failed = last if isinstance(last, FailedEvent) else TIMED_OUT
         raise AnswerFailed(failed.code, failed.message, failed.retry_after)
 
     def stream(
@@ -121,7 +121,7 @@ class Relay:
     async def _follow(self, accepted: Accepted) -> AsyncGenerator[list[ClientEvent], None]:
         """Yield batches of events, the last of which ends the answer."""
         message_id = accepted.turn.message_id
-        answer = Answer()
+        answer = Transcript()
         try:
             with accepted.place or nullcontext():
                 async for batch in self._replies.follow(message_id, accepted.inbox, answer):
@@ -145,7 +145,7 @@ class Relay:
         last_event_id: str | None,
         place: Place | None,
     ) -> AsyncGenerator[list[ClientEvent], None]:
-        answer = Answer()
+        answer = Transcript()
         if outcome is not None and last_event_id is None:
             yield answer.take(outcome)
             return
@@ -181,16 +181,16 @@ def _response(
 def _encode(event: ClientEvent, turn: Turn, request_id: str | None) -> bytes:
     event_id = event_ids.shown(turn.message_id, event.id)
     match event:
-        case Text():
+        case TextEvent():
             return sse.event("text", event_id, {"text": event.text})
-        case Sources():
+        case SourcesEvent():
             data: dict[str, Any] = {"sources": event.sources, "confidence": event.confidence}
             return sse.event("sources", event_id, data)
-        case Reset():
+        case ResetEvent():
             return sse.event("reset", event_id, {})
-        case Finished():
+        case FinishedEvent():
             return sse.event("done", event_id, _response(event.sent, turn))
-        case Failed():
+        case FailedEvent():
             failed = AnswerFailed(event.code, event.message, event.retry_after)
             return _error(event_id, failed, request_id)
 

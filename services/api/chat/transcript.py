@@ -16,7 +16,7 @@ from libs.contracts.replies import AnyReply
 
 
 @dataclass(frozen=True)
-class Sources:
+class SourcesEvent:
     """What the answer is grounded in."""
 
     id: str
@@ -25,7 +25,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Text:
+class TextEvent:
     """The next piece of the text."""
 
     id: str
@@ -33,14 +33,14 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Reset:
+class ResetEvent:
     """Forget the text so far."""
 
     id: str
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedEvent:
     """The answer is complete and stored."""
 
     id: str
@@ -48,7 +48,7 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedEvent:
     """There is no answer, and that is stored."""
 
     id: str
@@ -57,7 +57,7 @@ class Failed:
     retry_after: float | None = None
 
 
-ClientEvent = Sources | Text | Reset | Finished | Failed
+ClientEvent = SourcesEvent | TextEvent | ResetEvent | FinishedEvent | FailedEvent
 
 END = "end"
 """The id of the event that ends every answer."""
@@ -69,11 +69,11 @@ class MissedFrames(Exception):
     """A frame came whose predecessor did not: read the answer back from its stream."""
 
 
-class Answer:
+class Transcript:
     """The state of one answer as its client sees it."""
 
     def __init__(self) -> None:
-        self.end: Finished | Failed | None = None
+        self.end: FinishedEvent | FailedEvent | None = None
         self._told = ""  # the text that the client has
         self._text = ""  # the text of the current attempt, equal to it unless catching up
         self._attempt = 0
@@ -122,13 +122,13 @@ class Answer:
             case MessageSent():
                 sources = self._tell_sources(f"{event_id}s", outcome.sources, outcome.confidence)
                 self._text = outcome.message
-                self.end = Finished(END, outcome)
+                self.end = FinishedEvent(END, outcome)
                 return [*sources, *self._catch_up(event_id), self.end]
             case MessageFailed():
                 # Without a text nobody knows what there was: the client keeps what it has.
                 self._text = outcome.text or self._told
                 told = self._catch_up(event_id)
-                self.end = Failed(END, outcome.code, outcome.message, outcome.retry_after)
+                self.end = FailedEvent(END, outcome.code, outcome.message, outcome.retry_after)
                 return [*told, self.end]
 
     def _tell_sources(
@@ -137,7 +137,7 @@ class Answer:
         if self.sources is not None:
             return []
         self.sources, self.confidence = sources, confidence
-        return [Sources(event_id, sources, confidence)]
+        return [SourcesEvent(event_id, sources, confidence)]
 
     def _catch_up(self, event_id: str) -> list[ClientEvent]:
         """Bring the client from what it has to the current attempt's text."""
@@ -145,8 +145,11 @@ class Answer:
         if told == self._text:
             return []
         if self._text.startswith(told):
-            return [Text(event_id, self._text[len(told) :])]
-        return [Reset(f"{event_id}r"), *([Text(event_id, self._text)] if self._text else [])]
+            return [TextEvent(event_id, self._text[len(told) :])]
+        return [
+            ResetEvent(f"{event_id}r"),
+            *([TextEvent(event_id, self._text)] if self._text else []),
+        ]
 
 
 def after(past: list[ClientEvent], last_event_id: str | None) -> list[ClientEvent]:
@@ -160,4 +163,4 @@ def after(past: list[ClientEvent], last_event_id: str | None) -> list[ClientEven
     for index, event in enumerate(past):
         if event.id == last_event_id:
             return past[index + 1 :]
-    return [Reset(RESTART), *past]
+    return [ResetEvent(RESTART), *past]

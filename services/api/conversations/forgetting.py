@@ -3,7 +3,7 @@
 from libs.bus.queues import Delivered
 from libs.contracts.events import AgentDeleted
 from libs.runtime.deleted_agents import DeletedAgents
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.store.agents import Agents
 from services.api.store.conversations import Conversations
 from services.api.store.keys import Keys
@@ -15,7 +15,7 @@ class Forgetting:
     def __init__(
         self,
         deleted: DeletedAgents,
-        directory: Directory,
+        directory: KnownCallers,
         agents: Agents,
         keys: Keys,
         conversations: Conversations,

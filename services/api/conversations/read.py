@@ -14,7 +14,7 @@ from services.api.http.errors import ErrorDetail, NotFound
 from services.api.http.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
-from services.api.store.conversations import Conversation, Conversations, Message
+from services.api.store.conversations import Conversation, Conversations, StoredMessage
 
 
 class MessageFeedback(msgspec.Struct, kw_only=True):
@@ -130,7 +130,7 @@ def may_read(caller: Caller, conversation: Conversation) -> bool:
     return caller.may_read(conversation.visitor)
 
 
-def view(message: Message) -> MessageView:
+def view(message: StoredMessage) -> MessageView:
     """Return what the API shows of a message."""
     shown = MessageView(
         id=message.id, role=message.role, content=message.content, timestamp=message.at

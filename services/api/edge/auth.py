@@ -17,7 +17,7 @@ from litestar.types import ASGIApp
 
 from libs.contracts.accounts import Account
 from services.api.edge.key_usage import KeyUsage
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.edge.limits import (
     Limit,
     RateLimiter,
@@ -95,7 +95,7 @@ class Authentication(AbstractAuthenticationMiddleware):
         self,
         app: ASGIApp,
         *,
-        directory: Directory,
+        directory: KnownCallers,
         limiter: RateLimiter,
         usage: KeyUsage,
         settings: ApiSettings,

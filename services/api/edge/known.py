@@ -23,7 +23,7 @@ ORIGIN = re.compile(r"(?=.{1,255}$)https?://(?:[a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::
 """An origin as browsers send it, and as a key names it."""
 
 
-class Directory:
+class KnownCallers:
     """Looks up callers and agents, from memory when it can."""
 
     def __init__(

@@ -14,7 +14,7 @@ from litestar.routes import BaseRoute
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from libs.runtime.ids import new_id
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.edge.limits import headers as rate_limit_headers
 from services.api.http.addresses import UNKNOWN, network
 from services.api.http.errors import InvalidRequest, UnsupportedMediaType, allow
@@ -48,7 +48,7 @@ class Edge:
     itself is held against the origins of its own key.
     """
 
-    def __init__(self, app: ASGIApp, directory: Directory, refusals: Refusals) -> None:
+    def __init__(self, app: ASGIApp, directory: KnownCallers, refusals: Refusals) -> None:
         self._app = app
         self._directory = directory
         self._refusals = refusals

@@ -47,7 +47,7 @@ class Shares(Generic[Holder]):
         self._all.discard(holder)
 
 
-class Line:
+class WaitingLine:
     """The questions of each account that no worker has said anything to yet.
 
     Whoever asked may have left: the question waits all the same. One that nothing is heard of for

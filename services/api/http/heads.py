@@ -19,7 +19,7 @@ UPGRADE = re.compile(rb"\nupgrade:[^\r\n]*\r", re.IGNORECASE)
 BARE_END = re.compile(rb"\n\r?\n")
 
 
-class Refused(Exception):
+class HeadRefused(Exception):
     """No request comes of it; what the client is told before the connection is closed."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -45,14 +45,14 @@ class Head(NamedTuple):
     method: str
 
 
-def not_http(why: str) -> Refused:
+def not_http(why: str) -> HeadRefused:
     """Return the refusal of what breaks the protocol."""
-    return Refused(400, "invalid_request", f"This is not an HTTP/1.1 request: {why}.")
+    return HeadRefused(400, "invalid_request", f"This is not an HTTP/1.1 request: {why}.")
 
 
-def too_large(bounds: HeadBounds) -> Refused:
+def too_large(bounds: HeadBounds) -> HeadRefused:
     """Return the refusal of a head, trailer or chunk line over its bound."""
-    return Refused(
+    return HeadRefused(
         431, "headers_too_large", f"The headers are larger than {bounds.size} bytes together."
     )
 
@@ -74,7 +74,9 @@ def read(head: bytes, bounds: HeadBounds) -> Head:
     if len(head) > bounds.size:
         raise too_large(bounds)
     if head.count(b"\n") - 2 > bounds.headers:
-        raise Refused(431, "headers_too_large", f"There are more than {bounds.headers} headers.")
+        raise HeadRefused(
+            431, "headers_too_large", f"There are more than {bounds.headers} headers."
+        )
     line = REQUEST_LINE.match(head)
     if line is None:
         raise not_http("the first line is METHOD /path HTTP/1.1")
@@ -90,5 +92,5 @@ def read(head: bytes, bounds: HeadBounds) -> Head:
     return Head(head, method.decode())
 
 
-def _line_too_long(bounds: HeadBounds) -> Refused:
-    return Refused(414, "url_too_long", f"The address is longer than {bounds.line} bytes.")
+def _line_too_long(bounds: HeadBounds) -> HeadRefused:
+    return HeadRefused(414, "url_too_long", f"The address is longer than {bounds.line} bytes.")

@@ -24,7 +24,7 @@ from libs.runtime.ids import new_id
 from services.api.http import heads
 from services.api.http.addresses import UNKNOWN, network
 from services.api.http.errors import ErrorBody, ErrorDetail
-from services.api.http.heads import HeadBounds, Refused
+from services.api.http.heads import HeadBounds, HeadRefused
 from services.api.http.slow_down import Refusals
 
 FIRST_REQUEST = 0.5
@@ -39,11 +39,11 @@ UNREAD = 0.1
 """Seconds in which what has come already is read, before a client is called late."""
 DISCARD = 0.02
 """Seconds between two looks at what a client sends that was refused, or has its answer already."""
-LATE = Refused(408, "request_timeout", "The request did not arrive in time.")
+LATE = HeadRefused(408, "request_timeout", "The request did not arrive in time.")
 
 
 @dataclass(frozen=True)
-class Bounds:
+class RequestBounds:
     """What a connection may send: `body` in bytes, `rate` in bytes a second.
 
     A head has `patience` seconds to arrive; so have every `rate` * `patience` bytes of a body.
@@ -70,7 +70,7 @@ class Connections:
             return None
         address = network(host)
         if self.open[address] >= self.of_an_address:
-            raise Refused(503, "overloaded", "Too many connections of this address.")
+            raise HeadRefused(503, "overloaded", "Too many connections of this address.")
         self.open[address] += 1
         return address
 
@@ -108,7 +108,7 @@ class HeldFlow(FlowControl):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    bounds: Bounds
+    bounds: RequestBounds
     clients: Connections
 
     flow: HeldFlow
@@ -136,7 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head = bytearray()
         try:
             self._address = self.clients.enter(self.client[0] if self.client else None)
-        except Refused as refused:
+        except HeadRefused as refused:
             self._refuse(refused)
             return
         self._expect(self._head_is_late)
@@ -170,11 +170,13 @@ class BoundedProtocol(HttpToolsProtocol):
                     self._read_body()
                 else:
                     self._read_head()
-        except Refused as refused:
+        except HeadRefused as refused:
             self._refuse(refused)
         except httptools.HttpParserError as error:
             why = error.__context__  # what a callback of ours raised
-            self._refuse(why if isinstance(why, Refused) else heads.not_http("it can't be parsed"))
+            self._refuse(
+                why if isinstance(why, HeadRefused) else heads.not_http("it can't be parsed")
+            )
         self.flow.hold(bool(self._unread))
 
     def _read_head(self) -> None:
@@ -279,7 +281,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._between_chunks = 0
         self._body += len(body)
         if self._body > self.bounds.body:
-            raise Refused(413, "payload_too_large", "The body is too large.")
+            raise HeadRefused(413, "payload_too_large", "The body is too large.")
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -328,7 +330,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: HeadRefused) -> None:
         """Tell the client what is wrong, when an answer can begin here, and read nothing more."""
         cycle = self.cycle
         answering = cycle is not None and not cycle.response_complete
@@ -350,7 +352,7 @@ class BoundedProtocol(HttpToolsProtocol):
         wait = self.clients.refusals.wait(network(self.client[0]) if self.client else UNKNOWN)
         self.loop.call_later(wait, self._tell, refused)
 
-    def _tell(self, refused: Refused) -> None:
+    def _tell(self, refused: HeadRefused) -> None:
         if self.transport.is_closing():
             return
         self.transport.write(_envelope(refused))
@@ -437,7 +439,7 @@ def until_closed(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3App
     return wrapped
 
 
-def _envelope(refused: Refused) -> bytes:
+def _envelope(refused: HeadRefused) -> bytes:
     request_id = new_id("req")
     error = ErrorDetail(code=refused.code, message=refused.message, request_id=request_id)
     body = msgspec.json.encode(ErrorBody(error=error))
@@ -453,6 +455,6 @@ def _envelope(refused: Refused) -> bytes:
     return head.encode() + body
 
 
-def bounded(bounds: Bounds, clients: Connections) -> type[BoundedProtocol]:
+def bounded(bounds: RequestBounds, clients: Connections) -> type[BoundedProtocol]:
     """Return the protocol with these bounds."""
     return type("LimitedProtocol", (BoundedProtocol,), {"bounds": bounds, "clients": clients})

@@ -10,7 +10,7 @@ from libs.bus.bus import Bus
 from libs.contracts.events import AgentDeleted
 from libs.runtime.clock import now
 from services.api.edge.auth import Caller
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.edge.own_agent import find_agent
 from services.api.http.errors import Conflict, InvalidRequest
 from services.api.http.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
@@ -176,7 +176,7 @@ async def update_agent(
     data: UpdateAgent,
     request: Request[Caller, str, Any],
     agents: Agents,
-    directory: Directory,
+    directory: KnownCallers,
 ) -> AgentView:
     """Change an agent. The next message gets the new settings, on every replica."""
     await agents.update(agent.id, _checked(data))
@@ -188,7 +188,7 @@ async def update_agent(
 async def delete_agent(
     agent: Agent,
     agents: Agents,
-    directory: Directory,
+    directory: KnownCallers,
     bus: Bus,
 ) -> None:
     """Delete an agent with its sources, keys, webhooks and conversations."""

@@ -62,7 +62,7 @@ class DeliveryContent(DeliveryView, kw_only=True):
     payload: msgspec.Raw
 
 
-class SendTest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class SendTestBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which event to make up."""
 
     event: EventName = "message.received"
@@ -74,7 +74,7 @@ class TestSent(msgspec.Struct, kw_only=True):
     delivery_id: str
 
 
-class ReplayFailed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ReplayFailedBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which deliveries to send again: those of events since then that did not succeed."""
 
     since: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -166,7 +166,7 @@ async def replay_delivery(
     tags=["Webhooks"],
 )
 async def replay_failed(
-    agent: Agent, webhook_id: str, data: ReplayFailed, bus: Bus
+    agent: Agent, webhook_id: str, data: ReplayFailedBody, bus: Bus
 ) -> ReplayAccepted:
     """Send all deliveries again now that did not succeed, of events since a time.
 
@@ -184,7 +184,7 @@ async def replay_failed(
     summary="Send a test",
     tags=["Webhooks"],
 )
-async def send_test(agent: Agent, webhook_id: str, data: SendTest, bus: Bus) -> TestSent:
+async def send_test(agent: Agent, webhook_id: str, data: SendTestBody, bus: Bus) -> TestSent:
     """Send a made-up event once, with `"test": true`; also to an endpoint that is not called."""
     command = contract.SendTest(agent_id=agent.id, endpoint_id=webhook_id, event=data.event)
     return TestSent(delivery_id=(await bus.call(contract.SEND_TEST, command)).delivery_id)

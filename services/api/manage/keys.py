@@ -7,7 +7,7 @@ import msgspec
 from litestar import delete, get, post
 
 from libs.runtime.clock import now
-from services.api.edge.known import ORIGIN, Directory
+from services.api.edge.known import ORIGIN, KnownCallers
 from services.api.http.errors import Conflict, InvalidRequest, NotFound
 from services.api.http.paging import MOST_A_PAGE, Cursor, Limit, Page, page
 from services.api.http.ranges import check_moment
@@ -70,7 +70,7 @@ class CreatedKey(KeyView, kw_only=True):
 async def create_key(
     agent: Agent,
     data: CreateKey,
-    directory: Directory,
+    directory: KnownCallers,
     keys: Keys,
     settings: ApiSettings,
     creations: Creations,
@@ -110,7 +110,7 @@ async def rotate_key(
     agent: Agent,
     key_id: str,
     data: RotateKey,
-    directory: Directory,
+    directory: KnownCallers,
     keys: Keys,
     settings: ApiSettings,
     creations: Creations,
@@ -141,7 +141,7 @@ async def rotate_key(
 
 
 @delete("/v1/agents/{agent_id:str}/keys/{key_id:str}", summary="Revoke a key", tags=["Keys"])
-async def revoke_key(agent: Agent, key_id: str, directory: Directory, keys: Keys) -> None:
+async def revoke_key(agent: Agent, key_id: str, directory: KnownCallers, keys: Keys) -> None:
     """Revoke a key; no request with it is accepted any more, on any replica."""
     if not await keys.revoke(agent.id, key_id):
         raise NotFound("key")

@@ -7,7 +7,7 @@ from libs.contracts import billing
 from libs.contracts.accounts import AccountChanged, AccountCreated, AccountPage
 from libs.contracts.calls import Done
 from libs.runtime.ids import new_id
-from services.api.edge.known import Directory
+from services.api.edge.known import KnownCallers
 from services.api.store.accounts import Accounts
 from services.api.store.keys import Key, Keys
 
@@ -15,7 +15,7 @@ from services.api.store.keys import Key, Keys
 class Operators:
     """Answers them."""
 
-    def __init__(self, bus: Bus, directory: Directory, accounts: Accounts, keys: Keys) -> None:
+    def __init__(self, bus: Bus, directory: KnownCallers, accounts: Accounts, keys: Keys) -> None:
         self._bus = bus
         self._directory = directory
         self._accounts = accounts

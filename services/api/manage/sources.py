@@ -59,7 +59,7 @@ PathPrefix = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern="
 PathPrefixes = Annotated[tuple[PathPrefix, ...], msgspec.Meta(max_length=50)]
 
 
-class Crawl(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CrawlBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which pages of a site: at most `max_pages`, by what their paths begin with."""
 
     max_pages: Annotated[int, msgspec.Meta(ge=1, le=LARGEST)] | None = None
@@ -67,7 +67,7 @@ class Crawl(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     exclude: PathPrefixes = ()
 
 
-class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CreateSourceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new source.
 
     `qa` needs `question` and `answer`, `text` needs `title` and `text`, `website` needs `url`: only
@@ -80,13 +80,13 @@ class CreateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     answer: Answer = ""
     text: str = ""
     url: Url = ""
-    crawl: Crawl | None = None
+    crawl: CrawlBody | None = None
 
 
 NOT_BLANK = msgspec.Meta(extra_json_schema={"minLength": 1, "pattern": r"\S"})
 
 
-class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class UpdateSourceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change; what is left out stays. The fields are those of the source's type."""
 
     title: Annotated[Title, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
@@ -94,7 +94,7 @@ class UpdateSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     answer: Annotated[Answer, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
     text: Annotated[str, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
     url: Annotated[Url, NOT_BLANK] | msgspec.UnsetType = msgspec.UNSET
-    crawl: Crawl | msgspec.UnsetType = msgspec.UNSET
+    crawl: CrawlBody | msgspec.UnsetType = msgspec.UNSET
 
 
 class SourceView(msgspec.Struct, kw_only=True):
@@ -147,7 +147,7 @@ SAME_CONTENT = {200: ResponseSpec(SourceView, description="The agent has this co
 )
 async def create_source(
     agent: Agent,
-    data: CreateSource,
+    data: CreateSourceBody,
     bus: Bus,
 ) -> Response[SourceView]:
     """Add a source; it is indexed in the background, see its `status`.
@@ -236,7 +236,9 @@ async def replace_file(
 @patch(
     "/v1/agents/{agent_id:str}/sources/{source_id:str}", summary="Change a source", tags=["Sources"]
 )
-async def update_source(agent: Agent, source_id: str, data: UpdateSource, bus: Bus) -> SourceView:
+async def update_source(
+    agent: Agent, source_id: str, data: UpdateSourceBody, bus: Bus
+) -> SourceView:
     """Change a source. Its former content is used until the new one is `ready`."""
     given: dict[str, Any] = {
         name: value.strip()
@@ -308,7 +310,7 @@ async def delete_source(
     )
 
 
-def check(data: CreateSource) -> None:
+def check(data: CreateSourceBody) -> None:
     """Check that a source has what its type needs, and nothing else. Raises InvalidRequest."""
     needed = NEEDED[data.type]
     for name in needed:
@@ -354,14 +356,14 @@ def created(command: contract.CreateSource, source: Source) -> Response[SourceVi
     return Response(view(source), status_code=201 if source.id == command.source_id else 200)
 
 
-def website(data: CreateSource) -> Website | None:
+def website(data: CreateSourceBody) -> Website | None:
     """Return what to read of a site, None for a source of another type."""
     if data.type != "website":
         return None
     return Website(url=data.url.strip(), crawl=scope_of(data.crawl))
 
 
-def scope_of(crawl: Crawl | None) -> CrawlScope | None:
+def scope_of(crawl: CrawlBody | None) -> CrawlScope | None:
     """Return which pages of a site to read, None for one page alone."""
     return msgspec.convert(crawl, CrawlScope | None, from_attributes=True)
 

@@ -51,7 +51,7 @@ class UpdateWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     custom_headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
-class RotateSecret(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class RotateSecretBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How to replace the secret."""
 
     overlap_seconds: Annotated[
@@ -214,7 +214,7 @@ async def resume_webhook(agent: Agent, webhook_id: str, bus: Bus) -> WebhookView
     tags=["Webhooks"],
 )
 async def rotate_webhook(
-    agent: Agent, webhook_id: str, data: RotateSecret, bus: Bus
+    agent: Agent, webhook_id: str, data: RotateSecretBody, bus: Bus
 ) -> RotatedSecret:
     """Replace the secret. Until the old one ends, every delivery is signed with both."""
     command = contract.RotateSecret(

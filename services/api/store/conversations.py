@@ -51,7 +51,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One message. What follows `metadata_json` is the assistant's; `error` of one that failed.
 
     A question has the `model`, the `credits` and the `edge` of its request, an answer the newest
@@ -95,10 +95,10 @@ class Conversations:
         self._opening: GroupCommit[Conversation, None] = GroupCommit(
             self._open_group, interval=QUESTIONS_EVERY
         )
-        self._adding: GroupCommit[Message, None] = GroupCommit(
+        self._adding: GroupCommit[StoredMessage, None] = GroupCommit(
             self._add_group, interval=QUESTIONS_EVERY
         )
-        self._ending: GroupCommit[Message, None] = GroupCommit(
+        self._ending: GroupCommit[StoredMessage, None] = GroupCommit(
             self._add_group, interval=OUTCOMES_EVERY
         )
         self._remembering: GroupCommit[Outcome, None] = GroupCommit(
@@ -112,7 +112,7 @@ class Conversations:
         await self._messages.create_index([("conversation_id", 1), ("order", -1)])
         await self._messages.create_index("agent_id")
 
-    async def ask(self, question: Message, opened: Conversation | None) -> None:
+    async def ask(self, question: StoredMessage, opened: Conversation | None) -> None:
         """Store a question and, when it is the first, its conversation.
 
         One of the two may be missing when the edge was killed meanwhile; the hold on its credits is
@@ -140,10 +140,10 @@ class Conversations:
         document = await self._conversations.find_one({"_id": conversation_id})
         return msgspec.convert(_fields(document), Conversation) if document else None
 
-    async def message(self, message_id: str) -> Message | None:
+    async def message(self, message_id: str) -> StoredMessage | None:
         """Return one message, None when there is none (yet)."""
         document = await self._messages.find_one({"_id": message_id})
-        return msgspec.convert(_fields(document), Message) if document else None
+        return msgspec.convert(_fields(document), StoredMessage) if document else None
 
     async def outcome(self, message_id: str) -> Outcome | None:
         """Return how a message ended, None when it has not."""
@@ -161,17 +161,17 @@ class Conversations:
 
     async def messages(
         self, conversation_id: str, limit: int, before: str | None = None
-    ) -> list[Message]:
+    ) -> list[StoredMessage]:
         """Return the newest messages, oldest first; with `before`, those of smaller order."""
         query: dict[str, Any] = {"conversation_id": conversation_id}
         if before:
             query["order"] = {"$lt": before}
         found = await self._messages.find(query).sort("order", -1).limit(limit).to_list(None)
-        return [msgspec.convert(_fields(document), Message) for document in reversed(found)]
+        return [msgspec.convert(_fields(document), StoredMessage) for document in reversed(found)]
 
     async def part(
         self, conversation_id: str, before: str | None, limit: int, most_bytes: int
-    ) -> tuple[list[Message], bool]:
+    ) -> tuple[list[StoredMessage], bool]:
         """Return the newest messages, oldest first, and whether there are more; see up_to()."""
         query: dict[str, Any] = {"conversation_id": conversation_id}
         if before:
@@ -229,7 +229,7 @@ class Conversations:
         await insert_new(self._conversations, documents)
         return [None] * len(group)
 
-    async def _add_group(self, group: list[Message]) -> Sequence[None]:
+    async def _add_group(self, group: list[StoredMessage]) -> Sequence[None]:
         await insert_new(self._messages, [_document(message) for message in group])
         return [None] * len(group)
 
@@ -260,7 +260,7 @@ def question_order(message_id: str) -> str:
     return f"{message_id}.0"
 
 
-def _ending(outcome: Outcome) -> Message:
+def _ending(outcome: Outcome) -> StoredMessage:
     common: dict[str, Any] = {
         "id": outcome.message_id,
         "order": f"{outcome.message_id}.1",
@@ -271,7 +271,7 @@ def _ending(outcome: Outcome) -> Message:
     }
     match outcome:
         case MessageSent():
-            return Message(
+            return StoredMessage(
                 content=outcome.message,
                 sources=outcome.sources,
                 confidence=outcome.confidence,
@@ -283,7 +283,7 @@ def _ending(outcome: Outcome) -> Message:
                 **common,
             )
         case MessageFailed():
-            return Message(
+            return StoredMessage(
                 content=outcome.text,
                 status="failed",
                 error_code=outcome.code,
@@ -292,7 +292,7 @@ def _ending(outcome: Outcome) -> Message:
             )
 
 
-def _outcome(message: Message) -> Outcome:
+def _outcome(message: StoredMessage) -> Outcome:
     """Return the outcome that a message was stored for, as far as it was stored."""
     common: dict[str, Any] = {
         "event_id": outcome_id(message.id),
@@ -328,14 +328,14 @@ def _exchange(sent: MessageSent) -> dict[str, Any]:
     return {"$each": [exchange], "$sort": {"id": 1}, "$slice": -RECENT_EXCHANGES}
 
 
-def _document(struct: Conversation | Message) -> dict[str, Any]:
+def _document(struct: Conversation | StoredMessage) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(datetime,))
     fields["_id"] = fields.pop("id")
     return fields
 
 
-def _message(document: dict[str, Any]) -> Message:
-    return msgspec.convert(_fields(document), Message)
+def _message(document: dict[str, Any]) -> StoredMessage:
+    return msgspec.convert(_fields(document), StoredMessage)
 
 
 def _conversation(document: dict[str, Any]) -> Conversation:

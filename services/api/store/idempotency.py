@@ -12,7 +12,7 @@ LET_GO = datetime.fromtimestamp(0, UTC)
 """When a claim was made that nobody holds."""
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class KeyClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A key's first request. `body` is the hash of what it asked.
 
     `claimed_at` is when a process began to accept it; `accepted`: that was done. `seed` is what
@@ -39,7 +39,7 @@ class Claims:
         """Create what the queries need; safe to repeat."""
         await self._claims.create_index("created_at", expireAfterSeconds=int(KEPT.total_seconds()))
 
-    async def add(self, claim: Claim) -> bool:
+    async def add(self, claim: KeyClaim) -> bool:
         """Store a claim; False when there is one for its key."""
         try:
             await self._claims.insert_one(_document(claim))
@@ -47,34 +47,34 @@ class Claims:
             return False
         return True
 
-    async def get(self, claim_id: str) -> Claim | None:
+    async def get(self, claim_id: str) -> KeyClaim | None:
         """Return the claim, None when there is none."""
         document = await self._claims.find_one({"_id": claim_id})
         if document is None:
             return None
-        return msgspec.convert({**document, "id": document["_id"]}, Claim)
+        return msgspec.convert({**document, "id": document["_id"]}, KeyClaim)
 
-    async def replace(self, old: Claim, new: Claim) -> bool:
+    async def replace(self, old: KeyClaim, new: KeyClaim) -> bool:
         """Put a claim in another's place; False when that is not there any more."""
         fields = _document(new)
         del fields["_id"]
         result = await self._claims.update_one(_same(old), {"$set": fields})
         return bool(result.modified_count)
 
-    async def accepted(self, claim: Claim) -> None:
+    async def accepted(self, claim: KeyClaim) -> None:
         """Remember that its message was accepted."""
         await self._claims.update_one(_same(claim), {"$set": {"accepted": True}})
 
-    async def let_go(self, claim: Claim) -> None:
+    async def let_go(self, claim: KeyClaim) -> None:
         """Leave a claim to whoever comes next, as if its process had died long ago."""
         await self._claims.update_one(_same(claim), {"$set": {"claimed_at": LET_GO}})
 
-    async def remove(self, claim: Claim) -> None:
+    async def remove(self, claim: KeyClaim) -> None:
         """Forget a claim whose message was refused: the key is free again."""
         await self._claims.delete_one(_same(claim))
 
 
-def _same(claim: Claim) -> dict[str, object]:
+def _same(claim: KeyClaim) -> dict[str, object]:
     return {
         "_id": claim.id,
         "message_id": claim.message_id,
@@ -82,7 +82,7 @@ def _same(claim: Claim) -> dict[str, object]:
     }
 
 
-def _document(claim: Claim) -> dict[str, object]:
+def _document(claim: KeyClaim) -> dict[str, object]:
     fields: dict[str, object] = msgspec.to_builtins(claim, builtin_types=(datetime,))
     fields["_id"] = fields.pop("id")
     return fields

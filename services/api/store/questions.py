@@ -6,7 +6,7 @@ import msgspec
 from ulid import ULID
 
 from libs.runtime.mongo import Collection, Database
-from services.api.store.conversations import Conversations, Message, question_id
+from services.api.store.conversations import Conversations, StoredMessage, question_id
 
 AT_ONCE = 500
 """Questions that are read in one step."""
@@ -30,7 +30,7 @@ class Questions:
         self._sweeps: Collection = database["sweeps"]
         self._conversations = conversations
 
-    async def get(self, message_id: str) -> Message | None:
+    async def get(self, message_id: str) -> StoredMessage | None:
         """Return the question to an answer."""
         return await self._conversations.message(question_id(message_id))
 

@@ -11,7 +11,7 @@ from typing import Any
 from cachetools import TTLCache
 
 from services.llm.model.upstream_errors import ServerError, failure_of, limit_of
-from services.llm.prompt.prompt import Turn
+from services.llm.prompt.prompt import PromptTurn
 
 REMEMBERED = 1000
 """Models that are remembered: their names come from the agents."""
@@ -45,7 +45,7 @@ class Adaptation:
     temperature: bool = True
     system: bool = True
 
-    def body(self, model: str, turns: list[Turn], asked: "Asked") -> dict[str, Any]:
+    def body(self, model: str, turns: list[PromptTurn], asked: "Wanted") -> dict[str, Any]:
         """Return the request for an answer."""
         messages = turns if self.system else folded(turns)
         body: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
@@ -57,20 +57,20 @@ class Adaptation:
             body["temperature"] = asked.temperature
         return body
 
-    def tokens(self, asked: "Asked") -> int:
+    def tokens(self, asked: "Wanted") -> int:
         """Return how many tokens the answer may have."""
         return min(asked.max_tokens, self.most_tokens or asked.max_tokens)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Wanted:
     """What an agent wants of an answer."""
 
     max_tokens: int
     temperature: float | None = None
 
 
-def adapted(error: ServerError, now: Adaptation, asked: Asked) -> Adaptation | None:
+def adapted(error: ServerError, now: Adaptation, asked: Wanted) -> Adaptation | None:
     """Return how to ask after an error that blames what was asked, None when it does not."""
     if error.status not in REFUSALS or error.page:
         return None
@@ -93,7 +93,7 @@ def adapted(error: ServerError, now: Adaptation, asked: Asked) -> Adaptation | N
     return None
 
 
-def folded(turns: list[Turn]) -> list[Turn]:
+def folded(turns: list[PromptTurn]) -> list[PromptTurn]:
     """Put what the system says before the first message of the user."""
     system = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system")
     others = [turn for turn in turns if turn["role"] != "system"]
@@ -101,8 +101,8 @@ def folded(turns: list[Turn]) -> list[Turn]:
         return turns
     first = others[0]
     if first["role"] != "user":
-        return [Turn(role="user", content=system), *others]
-    return [Turn(role="user", content=f"{system}\n\n{first['content']}"), *others[1:]]
+        return [PromptTurn(role="user", content=system), *others]
+    return [PromptTurn(role="user", content=f"{system}\n\n{first['content']}"), *others[1:]]
 
 
 class Adaptations:

@@ -11,10 +11,10 @@ from yarl import URL
 from libs.egress.retry_after import model_retry_after
 from libs.runtime.clock import now
 from services.llm.failures import Failed
-from services.llm.model.adaptation import MOST_STEPS, Adaptations, Asked, adapted
+from services.llm.model.adaptation import MOST_STEPS, Adaptations, Wanted, adapted
 from services.llm.model.connection import (
     BROKEN,
-    Connections,
+    ModelConnections,
     Received,
     Unusual,
     failure_of,
@@ -22,7 +22,7 @@ from services.llm.model.connection import (
 )
 from services.llm.model.upstream_errors import REDIRECTS, ServerError, error_of_body, may_pass
 from services.llm.model.upstream_errors import failure_of as failure_of_error
-from services.llm.prompt.prompt import Turn
+from services.llm.prompt.prompt import PromptTurn
 
 MOST_REDIRECTS = 3
 MOST_WAIT = 30.0
@@ -33,12 +33,12 @@ PATH = "/chat/completions"
 
 
 @dataclass(frozen=True)
-class Question:
+class ModelRequest:
     """What is asked. `due`: when an answer has to begin, in the loop's time."""
 
     model: str
-    turns: list[Turn]
-    asked: Asked
+    turns: list[PromptTurn]
+    asked: Wanted
     due: float
     retries: int
 
@@ -47,14 +47,14 @@ class Asking:
     """Asks the model server."""
 
     def __init__(
-        self, connections: Connections, adaptations: Adaptations, *, longest_wait: float
+        self, connections: ModelConnections, adaptations: Adaptations, *, longest_wait: float
     ) -> None:
         self._connections = connections
         self._adaptations = adaptations
         self._longest_wait = longest_wait
 
     @asynccontextmanager
-    async def answer(self, question: Question) -> AsyncIterator[Received]:
+    async def answer(self, question: ModelRequest) -> AsyncIterator[Received]:
         """Hand out the response with the answer; it is closed with the block. Raises Failed."""
         response = await self._answered(question)
         try:
@@ -62,7 +62,7 @@ class Asking:
         finally:
             await response.close()
 
-    async def _answered(self, question: Question) -> Received:
+    async def _answered(self, question: ModelRequest) -> Received:
         """Return the first response that is no refusal, trying again where that may help."""
         clock = asyncio.get_running_loop().time
         adaptation = self._adaptations.of(question.model)

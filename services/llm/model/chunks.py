@@ -37,7 +37,7 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 
 @dataclass(slots=True)
-class Chunk:
+class StreamChunk:
     """What a chunk says. `whole` is the text of a message that is complete in itself.
 
     `value` is all of it where something about it is not as usual.
@@ -51,11 +51,11 @@ class Chunk:
     value: dict[str, Any] | None = None
 
 
-class Unreadable(Exception):
+class UnreadableChunk(Exception):
     """It is no JSON."""
 
 
-def read(payload: bytes) -> Chunk | Any:
+def read(payload: bytes) -> StreamChunk | Any:
     """Return the chunk, or what the JSON is when it is no object. Raises Unreadable."""
     try:
         chunk = _decoder.decode(payload)
@@ -67,8 +67,8 @@ def read(payload: bytes) -> Chunk | Any:
     if choice.message is not None or choice.index or choice.text is not None:
         return _read_leniently(payload)
     if (delta := choice.delta) is None:
-        return Chunk("", choice.finish_reason, chunk.usage)
-    return Chunk(delta.content or "", choice.finish_reason, chunk.usage, bool(delta.refusal))
+        return StreamChunk("", choice.finish_reason, chunk.usage)
+    return StreamChunk(delta.content or "", choice.finish_reason, chunk.usage, bool(delta.refusal))
 
 
 def is_object(payload: bytes) -> bool:
@@ -88,14 +88,14 @@ def tokens(usage: Any, name: str) -> int:
     return int(count) if 0 <= count <= MOST_TOKENS else 0
 
 
-def _read_leniently(payload: bytes) -> Chunk | Any:
+def _read_leniently(payload: bytes) -> StreamChunk | Any:
     try:
         value = json.loads(payload.decode(errors="replace"), strict=False, parse_int=_integer)
     except (ValueError, RecursionError):
-        raise Unreadable from None
+        raise UnreadableChunk from None
     if not isinstance(value, dict):
         return value
-    chunk = Chunk(usage=value.get("usage"), value=value)
+    chunk = StreamChunk(usage=value.get("usage"), value=value)
     if (choice := _ours(value.get("choices"))) is not None:
         delta = choice.get("delta")
         message = choice.get("message")

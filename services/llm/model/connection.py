@@ -66,7 +66,7 @@ class Received:
         await self._response.aclose()
 
 
-class Connections:
+class ModelConnections:
     """Sends requests to one model server, over connections that are kept or over fresh ones."""
 
     def __init__(self, kept: AsyncOpenAI, fresh: AsyncOpenAI, base: str) -> None:
@@ -93,7 +93,7 @@ class Connections:
 
 
 @asynccontextmanager
-async def open_connections(settings: LlmSettings) -> AsyncIterator[Connections]:
+async def open_connections(settings: LlmSettings) -> AsyncIterator[ModelConnections]:
     """Hand out the connections; they are closed with the block."""
     context = await asyncio.to_thread(_trust)
     base = (settings.llm_base_url or OPENAI_URL).rstrip("/")
@@ -101,7 +101,7 @@ async def open_connections(settings: LlmSettings) -> AsyncIterator[Connections]:
         _client(base, settings, context, keep=True) as kept,
         _client(base, settings, context, keep=False) as fresh,
     ):
-        yield Connections(kept, fresh, base)
+        yield ModelConnections(kept, fresh, base)
 
 
 def _client(

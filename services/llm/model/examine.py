@@ -19,11 +19,11 @@ from libs.contracts.models import (
 )
 from libs.runtime.settings import SettingsError
 from services.llm.failures import Failed
-from services.llm.model.adaptation import Adaptations, Asked
-from services.llm.model.asking import Asking, Question
-from services.llm.model.connection import BROKEN, Connections, Unusual, open_connections
+from services.llm.model.adaptation import Adaptations, Wanted
+from services.llm.model.asking import Asking, ModelRequest
+from services.llm.model.connection import BROKEN, ModelConnections, Unusual, open_connections
 from services.llm.model.openai import said
-from services.llm.prompt.prompt import Turn
+from services.llm.prompt.prompt import PromptTurn
 from services.llm.settings import LlmSettings
 
 MOST_NAMES = 8
@@ -32,7 +32,7 @@ MOST_LIST = 1_000_000
 """Bytes of a list of models that are read."""
 LIST_PATIENCE = 5.0
 """Seconds for that list."""
-QUESTION = [Turn(role="user", content="Say: ok")]
+QUESTION = [PromptTurn(role="user", content="Say: ok")]
 
 
 class Examiner:
@@ -59,13 +59,15 @@ async def examine(settings: LlmSettings, model: str) -> ModelExamined:
         return ModelExamined(ok=False, sentence=sentence)
 
 
-async def _failure(connections: Connections, settings: LlmSettings, model: str) -> Failed | None:
+async def _failure(
+    connections: ModelConnections, settings: LlmSettings, model: str
+) -> Failed | None:
     """Ask for one token; return what came in its place."""
     adaptations = Adaptations(settings.llm_max_tokens_parameter)
     asking = Asking(connections, adaptations, longest_wait=settings.llm_longest_retry_after)
     patience = min(settings.first_token_timeout, EXAMINE_TIMEOUT / 2)
     due = asyncio.get_running_loop().time() + patience
-    question = Question(model, QUESTION, Asked(max_tokens=1), due, retries=0)
+    question = ModelRequest(model, QUESTION, Wanted(max_tokens=1), due, retries=0)
     try:
         async with asyncio.timeout(patience), asking.answer(question) as response:
             async for _ in said(response, hide_thoughts=True):
@@ -77,7 +79,9 @@ async def _failure(connections: Connections, settings: LlmSettings, model: str) 
     return None
 
 
-async def _why(failure: Failed, connections: Connections, settings: LlmSettings, model: str) -> str:
+async def _why(
+    failure: Failed, connections: ModelConnections, settings: LlmSettings, model: str
+) -> str:
     base, detail = connections.base, failure.detail
     parts = urlsplit(base)
     where = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
@@ -111,7 +115,7 @@ async def _works_with_v1(settings: LlmSettings, model: str) -> bool:
         return bool(await _models(connections))
 
 
-async def _why_refused(failure: Failed, connections: Connections, model: str) -> str:
+async def _why_refused(failure: Failed, connections: ModelConnections, model: str) -> str:
     base, detail = connections.base, failure.detail
     words = f" It says: {' '.join(failure.words.split())[:300]}" if failure.words else ""
     if detail.startswith(("status 401", "status 403")):
@@ -134,7 +138,7 @@ async def _why_refused(failure: Failed, connections: Connections, model: str) ->
     return f"The model server at {base} does not answer with {model} ({detail}).{words}"
 
 
-async def _models(connections: Connections) -> list[str]:
+async def _models(connections: ModelConnections) -> list[str]:
     """Return the names of the server's models, none when it has no list for this key."""
     body = b""
     try:

@@ -9,11 +9,11 @@ from services.llm.agent import settings_of
 from services.llm.choices import Choice
 from services.llm.failures import Failed
 from services.llm.interface import Piece
-from services.llm.model.adaptation import Adaptations, Asked
-from services.llm.model.asking import Asking, Question
+from services.llm.model.adaptation import Adaptations, Wanted
+from services.llm.model.asking import Asking, ModelRequest
 from services.llm.model.connection import (
     BROKEN,
-    Connections,
+    ModelConnections,
     Received,
     Unusual,
     failure_of,
@@ -33,7 +33,7 @@ AFTER_FINISH = 1.0
 class OpenAIModel:
     """Answers with the model that is chosen."""
 
-    def __init__(self, connections: Connections, settings: LlmSettings) -> None:
+    def __init__(self, connections: ModelConnections, settings: LlmSettings) -> None:
         self._connections = connections
         self._settings = settings
         self._asking = Asking(
@@ -48,10 +48,10 @@ class OpenAIModel:
     ) -> AsyncGenerator[Piece, None]:
         """See Answerer. Refused for now, it is tried again only when nobody else is in line."""
         agent = settings_of(grounded.request.agent, self._settings)
-        question = Question(
+        question = ModelRequest(
             model=choice.model,
             turns=build_prompt(grounded, self._settings.llm_prompt_tokens, agent),
-            asked=Asked(agent.max_tokens, agent.temperature),
+            asked=Wanted(agent.max_tokens, agent.temperature),
             due=due,
             # A model with another behind it is not worth waiting for.
             retries=0 if choice.behind else self._settings.llm_retries,

@@ -13,7 +13,7 @@ from services.llm.interface import Anew, Ending, Piece
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Seconds. `begin`: until the first text, whatever signs of life there are; None: `total`."""
 
     first: float
@@ -21,7 +21,7 @@ class Patience:
     total: float
     begin: float | None = None
 
-    def part(self, spent: float, models: int) -> "Patience":
+    def part(self, spent: float, models: int) -> "Timeouts":
         """Return the patience with the next one of so many models, `spent` seconds from the start.
 
         They share the time to the first text equally: one that hangs leaves time for the others,
@@ -36,7 +36,7 @@ class Patience:
 
 
 async def patiently(
-    pieces: AsyncGenerator[Piece, None], patience: Patience
+    pieces: AsyncGenerator[Piece, None], patience: Timeouts
 ) -> AsyncGenerator[Piece, None]:
     """Pass the pieces on; close them and raise Failed when one does not come in time.
 

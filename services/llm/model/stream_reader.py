@@ -9,7 +9,7 @@ import re
 from services.llm.failures import Failed
 from services.llm.interface import Ending
 from services.llm.model import chunks
-from services.llm.model.chunks import Chunk, Unreadable
+from services.llm.model.chunks import StreamChunk, UnreadableChunk
 from services.llm.model.event_stream import MAX_LINE, Lines, field_of
 from services.llm.model.finish import meaning_of, name_of
 from services.llm.model.upstream_errors import ServerError, error_in, error_of_body, failure_of
@@ -116,7 +116,7 @@ class StreamReader:
             self._dispatch(texts)
         try:
             self._take(chunks.read(payload), payload, texts)
-        except Unreadable:
+        except UnreadableChunk:
             if payload.lower() in _DONE:
                 self.complete = True
             else:
@@ -137,7 +137,7 @@ class StreamReader:
         if payload:
             try:
                 self._take(chunks.read(payload), payload, texts, event)
-            except Unreadable:
+            except UnreadableChunk:
                 self._unreadable(payload, event)
         elif event in _ENDS:
             self.complete = True
@@ -181,7 +181,7 @@ class StreamReader:
         if line.startswith(b"{"):
             try:
                 self._take(chunks.read(line), line, texts)
-            except Unreadable:
+            except UnreadableChunk:
                 self._fail(Failed("upstream_error", "a line can't be read"))
 
     def _keep_body(self, line: bytes) -> None:
@@ -200,7 +200,7 @@ class StreamReader:
         try:
             self._take(chunks.read(b"\n".join(lines)), b"", texts)
             self.complete = bool(texts)  # it came to its end
-        except Unreadable:
+        except UnreadableChunk:
             self._read_lines(lines, texts)
         if not (self.finished or self.complete):
             self._fail(Failed("upstream_error", "the response is no completion"))
@@ -210,12 +210,12 @@ class StreamReader:
         try:
             for line in lines:
                 self._take(chunks.read(line.strip()), line, texts)
-        except Unreadable:
+        except UnreadableChunk:
             self._fail(Failed("model_unavailable", "the server answers with a page, not as an API"))
 
     def _take(self, chunk: object, payload: bytes, texts: list[str], event: bytes = b"") -> None:
         """Take the JSON of an event."""
-        if not isinstance(chunk, Chunk):
+        if not isinstance(chunk, StreamChunk):
             self._take_word(chunk, event or self._event)
             return
         if text := self._text_of(chunk):
@@ -236,7 +236,7 @@ class StreamReader:
         elif isinstance(word, str) and word[:MAX_WORD].strip().lower() in ("[done]", "done"):
             self.complete = True
 
-    def _text_of(self, chunk: Chunk) -> str:
+    def _text_of(self, chunk: StreamChunk) -> str:
         text = chunk.text
         if text:
             self._by_delta = True
@@ -246,14 +246,14 @@ class StreamReader:
             text, self._half = _mended(self._half + text)
         return text
 
-    def _look_for_error(self, chunk: Chunk, payload: bytes, event: bytes) -> None:
+    def _look_for_error(self, chunk: StreamChunk, payload: bytes, event: bytes) -> None:
         error = error_in(chunk.value)
         if error is None and event == b"error" and not chunk.text:
             error = error_of_body(0, payload)
         if error is not None:
             self._fail(failure_of(error))
 
-    def _finish(self, chunk: Chunk) -> None:
+    def _finish(self, chunk: StreamChunk) -> None:
         meaning = meaning_of(chunk.finish)
         if chunk.refused:
             self._fail(Failed("upstream_refused", "refusal"))

@@ -11,7 +11,7 @@ from services.llm.prompt.inert import inert
 from services.llm.prompt.tokens import cut, estimate
 
 
-class Turn(TypedDict):
+class PromptTurn(TypedDict):
     """One message of the prompt, as the OpenAI API takes it."""
 
     role: Literal["system", "user", "assistant"]
@@ -56,7 +56,7 @@ WORTH_CUTTING = 40
 """A passage is cut to fit when at least this many tokens of it remain."""
 
 
-def build_prompt(grounded: ChatGrounded, budget: int, agent: AgentSettings) -> list[Turn]:
+def build_prompt(grounded: ChatGrounded, budget: int, agent: AgentSettings) -> list[PromptTurn]:
     """Return the messages: rules and passages, the conversation so far, the question.
 
     The question is always whole, and so are the rules; everything else fits into what they leave
@@ -72,9 +72,9 @@ def build_prompt(grounded: ChatGrounded, budget: int, agent: AgentSettings) -> l
     passages, used = _passages(grounded.passages, int(left * PASSAGES_SHARE), tags)
     block = tags.around_all(passages or NOTHING)
     return [
-        Turn(role="system", content=f"{rules}\n\n{block}\n\n{closing}"),
+        PromptTurn(role="system", content=f"{rules}\n\n{block}\n\n{closing}"),
         *_history(request.history, left - used),
-        Turn(role="user", content=question),
+        PromptTurn(role="user", content=question),
     ]
 
 
@@ -149,9 +149,9 @@ def _one_line(text: str) -> str:
     return " ".join(inert(text).split())
 
 
-def _history(exchanges: Sequence[Exchange], budget: int) -> list[Turn]:
+def _history(exchanges: Sequence[Exchange], budget: int) -> list[PromptTurn]:
     """Return the newest exchanges that fit, oldest first and without a gap."""
-    turns: list[Turn] = []
+    turns: list[PromptTurn] = []
     for exchange in reversed(exchanges):
         if estimate(exchange.question) + estimate(exchange.answer) > budget:
             break  # made inert it would be as long at least, so it need not be
@@ -160,8 +160,8 @@ def _history(exchanges: Sequence[Exchange], budget: int) -> list[Turn]:
         if budget < 0:
             break
         turns = [
-            Turn(role="user", content=question),
-            Turn(role="assistant", content=answer),
+            PromptTurn(role="user", content=question),
+            PromptTurn(role="assistant", content=answer),
             *turns,
         ]
     return turns

@@ -6,7 +6,7 @@ from libs.contracts.queues import CHAT_REPLIES
 from services.llm.interface import Anew
 
 
-class Reply:
+class Frames:
     """Sends the frames. What was sent in an attempt stays, unless the text begins anew."""
 
     def __init__(self, bus: Bus, request: ChatRequested, attempt: int) -> None:

@@ -13,7 +13,7 @@ SHORTEST_REST = 0.005
 """Seconds; a shorter rest gathers nothing."""
 
 
-class Pace:
+class AnswerPace:
     """How long the open answers of this process rest after a piece of text."""
 
     def __init__(self, pieces_per_second: float) -> None:

@@ -16,7 +16,7 @@ from libs.contracts.subjects import CHAT
 from libs.runtime.clock import now
 from services.llm.choices import Choice
 from services.llm.failures import Failed
-from services.llm.generate import Answer
+from services.llm.generate import Generation
 from services.llm.interface import Ending
 from services.llm.reply.sources import sources_of
 from services.llm.reply.suggestions import suggestions_of
@@ -25,7 +25,9 @@ POINTLESS_AFTER = timedelta(seconds=2 * CHAT.max_age)
 """After the request: it waited for rag and for llm as long as it could, and billing failed it."""
 
 
-def sent(grounded: ChatGrounded, answer: Answer, choice: Choice, answered: str = "") -> MessageSent:
+def sent(
+    grounded: ChatGrounded, answer: Generation, choice: Choice, answered: str = ""
+) -> MessageSent:
     """Return the outcome of a complete answer of a model; `answered` as in chat.Exchange."""
     request = grounded.request
     return MessageSent(
@@ -52,7 +54,7 @@ def sent(grounded: ChatGrounded, answer: Answer, choice: Choice, answered: str =
 
 def cancelled(grounded: ChatGrounded, text: str, choice: Choice) -> MessageSent:
     """Return the outcome of an answer that was stopped. It costs nothing when no text had come."""
-    ended = sent(grounded, Answer(text, Ending(finish_reason=CANCELLED)), choice)
+    ended = sent(grounded, Generation(text, Ending(finish_reason=CANCELLED)), choice)
     return replace(ended, suggestions=(), credits=ended.credits if text else 0)
 
 

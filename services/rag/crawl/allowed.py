@@ -9,8 +9,8 @@ import structlog
 from libs.runtime.aside import aside
 from services.rag.crawl.fetch.fetch import Fetcher, any_answer
 from services.rag.crawl.fetch.robots import Rules, rules_of
-from services.rag.crawl.fetch.skipped import Busy, Skipped
-from services.rag.crawl.limits import MOST_TRIES, Limits
+from services.rag.crawl.fetch.skipped import ServerBusy, Skipped
+from services.rag.crawl.limits import MOST_TRIES, CrawlLimits
 
 log = structlog.get_logger()
 
@@ -21,7 +21,7 @@ NO_ROBOTS = "The site's robots.txt can't be read, so nothing of the site may be.
 class Robots:
     """The robots.txt of each host that a crawl meets, fetched once."""
 
-    def __init__(self, fetcher: Fetcher, limits: Limits) -> None:
+    def __init__(self, fetcher: Fetcher, limits: CrawlLimits) -> None:
         self._fetcher = fetcher
         self._limits = limits
         self._known: dict[str, Rules | Skipped] = {}
@@ -57,7 +57,7 @@ class Robots:
             agent = self._limits.agent
             rules = await aside(len(found.body), rules_of, found.status, found.body, agent)
         except Skipped as skipped:
-            if isinstance(skipped, Busy) and self._tries[address] < MOST_TRIES:
+            if isinstance(skipped, ServerBusy) and self._tries[address] < MOST_TRIES:
                 raise
             return skipped
         except Exception:  # whatever stands in it

@@ -17,16 +17,16 @@ from libs.bus.queues import OUTAGES
 from services.rag.crawl.allowed import Robots
 from services.rag.crawl.fetch.fetch import Fetched, Fetcher, gunzipped, only_success
 from services.rag.crawl.fetch.robots import directives_of
-from services.rag.crawl.fetch.skipped import Busy, Skipped
+from services.rag.crawl.fetch.skipped import ServerBusy, Skipped
 from services.rag.crawl.fetch.urls import Scope, normalised, site_of, spelling_of
 from services.rag.crawl.frontier import Frontier, Known
 from services.rag.crawl.kept import Pages, Visit, packed
-from services.rag.crawl.limits import MOST_TRIES, Limits
+from services.rag.crawl.limits import MOST_TRIES, CrawlLimits
 from services.rag.crawl.pages.kinds import HTML, content_type, file_name, suffix_of
-from services.rag.crawl.pages.read import SITEMAP, Read
+from services.rag.crawl.pages.read import SITEMAP, ReadPage
 from services.rag.crawl.pages.reader import UNREADABLE, Reader
 from services.rag.crawl.progress import Progress
-from services.rag.crawl.state import Claim, Gone, SiteStates
+from services.rag.crawl.state import CrawlClaim, Gone, SiteStates
 
 log = structlog.get_logger()
 
@@ -45,12 +45,12 @@ class Crawl:
 
     def __init__(
         self,
-        claim: Claim,
+        claim: CrawlClaim,
         fetcher: Fetcher,
         reader: Reader,
         pages: Pages,
         states: SiteStates,
-        limits: Limits,
+        limits: CrawlLimits,
     ) -> None:
         scope = claim.website.crawl
         wanted = 1 if scope is None else scope.max_pages or limits.pages
@@ -140,7 +140,7 @@ class Crawl:
         try:
             visit, text = await self._read_page(known, passed)
         except Skipped as skipped:
-            if isinstance(skipped, Busy) and self._may_come_again(known):
+            if isinstance(skipped, ServerBusy) and self._may_come_again(known):
                 self._frontier.again(known, passed)
                 return
             visit, text = _nothing(known, str(skipped))
@@ -218,7 +218,7 @@ class Crawl:
         text = await asyncio.to_thread(packed, read.sections)
         return self._visit_of(known, fetched, read), text
 
-    async def _read_body(self, fetched: Fetched) -> Read:
+    async def _read_body(self, fetched: Fetched) -> ReadPage:
         kind, charset = content_type(fetched.headers.get("content-type", ""))
         name = file_name(fetched.url, fetched.headers.get("content-disposition", ""))
         suffix = suffix_of(kind, name) or ""
@@ -238,7 +238,7 @@ class Crawl:
             return None
         return await self._pages.earlier(self._claim.source_id, url)
 
-    def _visit_of(self, known: Known, fetched: Fetched, read: Read) -> Visit:
+    def _visit_of(self, known: Known, fetched: Fetched, read: ReadPage) -> Visit:
         headers = fetched.headers
         said = directives_of(headers.get_list("x-robots-tag"), self._limits.agent) | read.robots
         return Visit(
@@ -293,13 +293,13 @@ class Crawl:
         ]
         return [url for url in found if url is not None]
 
-    async def _read_sitemap(self, url: str) -> Read:
+    async def _read_sitemap(self, url: str) -> ReadPage:
         try:
             delay = await self._robots.delay(url)
             fetched = await self._fetcher.get(url, delay=delay)
             content = gunzipped(fetched.body, self._limits.bytes)
         except Skipped:
-            return Read()
+            return ReadPage()
         return await self._reader.read(content, url=fetched.url, suffix=SITEMAP)
 
 

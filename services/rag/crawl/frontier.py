@@ -8,7 +8,7 @@ from services.rag.crawl.fetch.urls import Scope, without_query
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class CrawlBounds:
     """Most addresses known, links from the start, addresses that differ in their query only."""
 
     urls: int
@@ -27,7 +27,7 @@ class Known:
 class Frontier:
     """First come, first served: what is near the start is first, a trap of endless links last."""
 
-    def __init__(self, scope: Scope, bounds: Bounds) -> None:
+    def __init__(self, scope: Scope, bounds: CrawlBounds) -> None:
         self._scope = scope
         self._bounds = bounds
         self._known: set[str] = set()

@@ -40,7 +40,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     skipped: str | None = None
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class KeptPage(msgspec.Struct, frozen=True, kw_only=True):
     """What is indexed of a page."""
 
     url: str
@@ -98,12 +98,12 @@ class Pages:
         document = await self._pages.find_one({"_id": _id(source_id, url)}, _WITHOUT_TEXT)
         return None if document is None or document["skipped"] else _visit(document)
 
-    async def contents(self, source_id: str, crawl: int) -> AsyncIterator[Page]:
+    async def contents(self, source_id: str, crawl: int) -> AsyncIterator[KeptPage]:
         """Yield the pages of a crawl that have text, in its order."""
         query = {"source_id": source_id, "crawl": crawl, "skipped": None}
         async for document in self._pages.find(query).sort("number", 1):
             sections = _sections.decode(zlib.decompress(document["sections"]))
-            yield Page(url=document["cited"], title=document["title"], sections=sections)
+            yield KeptPage(url=document["cited"], title=document["title"], sections=sections)
 
     async def delete_earlier(self, source_id: str, crawl: int) -> None:
         """Remove what only crawls before this one had."""

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from services.rag.crawl.frontier import Bounds
+from services.rag.crawl.frontier import CrawlBounds
 
 MOST_TRIES = 3
 """How often something is asked for whose server says that it is asked too much."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class CrawlLimits:
     """What bounds a crawl.
 
     Pages, characters of all pages, seconds, seconds between two requests and the longest that a
@@ -26,4 +26,4 @@ class Limits:
     entries: int
     sitemaps: int
     agent: str
-    bounds: Bounds
+    bounds: CrawlBounds

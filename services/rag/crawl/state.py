@@ -20,7 +20,7 @@ DELETING = "deleting"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class CrawlClaim:
     """A crawl that this process may do, until another one has taken it."""
 
     agent_id: str
@@ -34,7 +34,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CrawlResult:
     """The number of a crawl, whether it has ended, and why it gave no page."""
 
     number: int
@@ -59,13 +59,13 @@ class SiteStates:
             raise Gone
         return str(document["account_id"])
 
-    async def not_tried(self, claim: Claim) -> None:
+    async def not_tried(self, claim: CrawlClaim) -> None:
         """Say that this time does not count: a server was away."""
         await self._sources.update_one(
             _there(claim.source_id), {"$inc": {f"site.tries.{claim.number}": -1}}
         )
 
-    async def take(self, source_id: str) -> Claim:
+    async def take(self, source_id: str) -> CrawlClaim:
         """Take over the crawl of a source. Raises Gone when there is no such source any more."""
         token = new_id("crawler")
         await self._sources.update_one(_there(source_id), {"$set": {"site.crawler": token}})
@@ -78,7 +78,7 @@ class SiteStates:
         site = document["site"]
         version = str(document["version"])
         await self._sources.update_one(_there(source_id), {"$inc": {f"site.tries.{version}": 1}})
-        return Claim(
+        return CrawlClaim(
             agent_id=document["agent_id"],
             source_id=source_id,
             website=msgspec.convert(site["website"], Website),
@@ -88,24 +88,24 @@ class SiteStates:
             tries=site.get("tries", {}).get(version, 0) + 1,
         )
 
-    async def progress(self, claim: Claim, pages: SitePages) -> None:
+    async def progress(self, claim: CrawlClaim, pages: SitePages) -> None:
         """Say how far it is. Raises Gone."""
         await self._change(claim, {"site.pages": msgspec.to_builtins(pages)})
 
-    async def finish(self, claim: Claim, pages: SitePages | None, error: str | None) -> None:
+    async def finish(self, claim: CrawlClaim, pages: SitePages | None, error: str | None) -> None:
         """Say how it ended; with an `error` there is no page. Raises Gone."""
         shown = {} if pages is None else {"site.pages": msgspec.to_builtins(pages)}
         await self._change(claim, shown | {"site.done": claim.number, "site.error": error})
 
-    async def outcome(self, source_id: str) -> Outcome | None:
+    async def outcome(self, source_id: str) -> CrawlResult | None:
         """Return what came of the newest crawl of a source, None when that is deleted."""
         document = await self._sources.find_one(_there(source_id), {"site": 1, "version": 1})
         if document is None:
             return None
         site = document["site"]
-        return Outcome(document["version"], site["done"] == document["version"], site["error"])
+        return CrawlResult(document["version"], site["done"] == document["version"], site["error"])
 
-    async def _change(self, claim: Claim, change: dict[str, Any]) -> None:
+    async def _change(self, claim: CrawlClaim, change: dict[str, Any]) -> None:
         ours = _there(claim.source_id) | {
             "site.crawler": claim.token,
             "version": claim.number,

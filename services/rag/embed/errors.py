@@ -24,11 +24,11 @@ class EmbeddingError(Exception):
     """The beginning of the server's own words, which may repeat a text: for operators only."""
 
 
-class Refused(EmbeddingError):
+class EmbeddingRefused(EmbeddingError):
     """The server will refuse the same again."""
 
 
-class NotTaken(Refused):
+class NotTaken(EmbeddingRefused):
     """The server does not take the request as it is."""
 
 
@@ -46,7 +46,7 @@ class Missing(OddAnswer):
     """The server sent more or fewer vectors than it got texts."""
 
 
-class Unavailable(EmbeddingError):
+class EmbeddingUnavailable(EmbeddingError):
     """The server does not embed right now. `wait`: seconds it asks for, None when it says none."""
 
     tries = MAX_ATTEMPTS
@@ -56,13 +56,13 @@ class Unavailable(EmbeddingError):
         self.wait = wait
 
 
-class Away(Unavailable):
+class Away(EmbeddingUnavailable):
     """Nothing was reached: a job waits for it, as for every other server."""
 
 
-class Broken(Unavailable):
+class Broken(EmbeddingUnavailable):
     """The server failed."""
 
 
-class Slow(Unavailable):
+class Slow(EmbeddingUnavailable):
     """The server did not answer in time."""

@@ -95,7 +95,7 @@ def _open_bundled(settings: RagSettings) -> AbstractAsyncContextManager[Embedder
 
 def _open_server(settings: RagSettings) -> AbstractAsyncContextManager[Embedder]:
     from services.rag.embed.server import (  # noqa: PLC0415 -- see above
-        Patience,
+        EmbeddingTimeouts,
         open_openai_embeddings,
     )
 
@@ -108,7 +108,7 @@ def _open_server(settings: RagSettings) -> AbstractAsyncContextManager[Embedder]
         dimensions=settings.embeddings_dimensions,
         query_prefix=settings.embeddings_query_prefix,
         timeout=settings.embeddings_timeout,
-        patience=Patience(
+        patience=EmbeddingTimeouts(
             question=settings.embeddings_question_patience,
             passages=settings.embeddings_patience,
         ),

@@ -17,10 +17,10 @@ from libs.runtime.settings import SettingsError
 from services.rag.embed.errors import (
     Away,
     EmbeddingError,
+    EmbeddingRefused,
+    EmbeddingUnavailable,
     OddAnswer,
-    Refused,
     Slow,
-    Unavailable,
 )
 
 CONNECT_TIMEOUT = 5.0
@@ -89,13 +89,13 @@ class Poster:
         for cause in _causes(error):
             match cause:
                 case ssl.SSLCertVerificationError():
-                    return Refused(
+                    return EmbeddingRefused(
                         f"The certificate of the embedding server {at} is not trusted "
                         f"({cause.verify_message}); the operator names the authority that signed "
                         f"it in SSL_CERT_FILE."
                     )
                 case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
-                    return Refused(
+                    return EmbeddingRefused(
                         f"The embedding server {at} does not speak TLS: is it http:// there?"
                     )
                 case socket.gaierror():
@@ -104,7 +104,7 @@ class Poster:
                     return Away(f"Nothing listens for embeddings {at}: the connection is refused.")
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return Away(f"The embedding server {at} can't be reached.")
-        return Unavailable("The embedding server broke the connection off.")
+        return EmbeddingUnavailable("The embedding server broke the connection off.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,10 +15,10 @@ from services.rag.embed.answer import error_in
 from services.rag.embed.errors import (
     Broken,
     EmbeddingError,
+    EmbeddingRefused,
+    EmbeddingUnavailable,
     NotTaken,
-    Refused,
     TooMuch,
-    Unavailable,
 )
 
 _STATUS = re.compile(r"[45]\d\d(\d\d)?")
@@ -46,7 +46,7 @@ _TRY_LATER = re.compile(r"overloaded|rate.?limit|too many requests|try again|loa
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class AskedTexts:
     """What was asked: so many texts, the longest of so many characters, and a vector size."""
 
     texts: int
@@ -54,7 +54,9 @@ class Asked:
     dimensions: int | None
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes, asked: Asked) -> EmbeddingError:
+def refusal(
+    status: int, headers: Mapping[str, str], body: bytes, asked: AskedTexts
+) -> EmbeddingError:
     """Return what an answer that is an error means."""
     reported = error_in(body) or {}
     words = str(reported.get("message") or body[:READ].decode(errors="replace"))[:READ]
@@ -64,16 +66,16 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, asked: Asked) 
 
 
 def _meaning(
-    status: int, headers: Mapping[str, str], error: Mapping[str, Any], words: str, asked: Asked
+    status: int, headers: Mapping[str, str], error: Mapping[str, Any], words: str, asked: AskedTexts
 ) -> EmbeddingError:
     named = f"{status}{_named(error)}"
     if status == 402 or (status in {403, 429} and _BROKE.search(words + named)):
-        return Refused(
+        return EmbeddingRefused(
             f"The account behind EMBEDDINGS_API_KEY has no credit left at the embedding server "
             f"({named}); the operator has to see to it."
         )
     if status in {401, 403}:
-        return Refused(
+        return EmbeddingRefused(
             f"The embedding server refuses the key ({named}); the operator has to correct "
             f"EMBEDDINGS_API_KEY."
         )
@@ -81,18 +83,18 @@ def _meaning(
         return _not_there(status, named, words)
     if status in {408, 425, 429, 502, 503, 504, 524, 529}:
         sentence = f"The embedding server is overloaded or starting ({named})."
-        return Unavailable(sentence, model_retry_after(headers, now()))
+        return EmbeddingUnavailable(sentence, model_retry_after(headers, now()))
     return _about_the_request(status, named, words, asked)
 
 
-def _about_the_request(status: int, named: str, words: str, asked: Asked) -> EmbeddingError:
+def _about_the_request(status: int, named: str, words: str, asked: AskedTexts) -> EmbeddingError:
     if asked.dimensions and _DIMENSIONS.search(words):
-        return Refused(
+        return EmbeddingRefused(
             f"The embedding server refuses vectors of {asked.dimensions} numbers ({named}); the "
             f"operator has to correct or unset EMBEDDINGS_DIMENSIONS."
         )
     if status in {400, 422} and _names_the_model(words):
-        return Refused(
+        return EmbeddingRefused(
             f"The embedding server does not take the model ({named}); the operator has to correct "
             f"EMBEDDINGS_MODEL."
         )
@@ -111,7 +113,7 @@ def _about_the_request(status: int, named: str, words: str, asked: Asked) -> Emb
     if status >= 500 or later:
         return Broken(f"The embedding server failed ({named}).")
     if status < 400:
-        return Refused(
+        return EmbeddingRefused(
             f"The embedding server answered with an error ({named}); the operator has to see to "
             f"the server at EMBEDDINGS_BASE_URL."
         )
@@ -126,13 +128,13 @@ def _names_the_model(words: str) -> bool:
     return bool(_MODEL.search(words) and not _SIZE.search(words) and not _FORM.search(words))
 
 
-def _not_there(status: int, named: str, words: str) -> Refused:
+def _not_there(status: int, named: str, words: str) -> EmbeddingRefused:
     if status == 404 and _MODEL.search(words):
-        return Refused(
+        return EmbeddingRefused(
             f"The embedding server does not know the model ({named}); the operator has to correct "
             f"EMBEDDINGS_MODEL."
         )
-    return Refused(
+    return EmbeddingRefused(
         f"There are no embeddings at that address ({named}); the operator has to correct "
         f"EMBEDDINGS_BASE_URL, which mostly ends in /v1."
     )

@@ -23,16 +23,16 @@ from services.rag.embed.answer import error_in, vectors_in
 from services.rag.embed.errors import (
     Broken,
     EmbeddingError,
+    EmbeddingRefused,
+    EmbeddingUnavailable,
     Missing,
     NotTaken,
     OddAnswer,
-    Refused,
     Slow,
     TooMuch,
-    Unavailable,
 )
 from services.rag.embed.post import Answered, Poster, open_poster
-from services.rag.embed.refusals import Asked, refusal
+from services.rag.embed.refusals import AskedTexts, refusal
 from services.rag.vector import Vector
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ comes first, since it is a quarter of the size of numbers and read in an eighth 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class EmbeddingTimeouts:
     """Seconds for which a question, and a batch of passages, is tried again."""
 
     question: float
@@ -74,7 +74,7 @@ class OpenAIEmbeddings:
         model: str,
         wanted: int | None,
         query_prefix: str,
-        patience: Patience,
+        patience: EmbeddingTimeouts,
     ) -> None:
         self._poster = poster
         self._model = model
@@ -184,7 +184,9 @@ class OpenAIEmbeddings:
         waits = chain(WAITS, repeat(WAITS[-1]))
 
         def again(error: Exception) -> bool | float:
-            if not isinstance(error, Unavailable) or (isinstance(error, Slow) and len(texts) > 1):
+            if not isinstance(error, EmbeddingUnavailable) or (
+                isinstance(error, Slow) and len(texts) > 1
+            ):
                 return False
             wait = next(waits) if error.wait is None else max(error.wait, WAITS[0])
             # A wait that is longer than the patience is not worth beginning.
@@ -242,17 +244,17 @@ class OpenAIEmbeddings:
 
     def _refusal(self, answered: Answered, texts: Sequence[str]) -> EmbeddingError:
         longest = max(map(len, texts))
-        asked = Asked(texts=len(texts), characters=longest, dimensions=self._wanted)
+        asked = AskedTexts(texts=len(texts), characters=longest, dimensions=self._wanted)
         return refusal(answered.status, answered.headers, answered.body, asked)
 
     def _check(self, size: int) -> None:
         if self._wanted and size != self._wanted:
-            raise Refused(
+            raise EmbeddingRefused(
                 f"The embedding server sent vectors of {size} numbers, not {self._wanted}; the "
                 f"operator has to correct or unset EMBEDDINGS_DIMENSIONS."
             )
         if self.dimensions and size != self.dimensions:
-            raise Refused(
+            raise EmbeddingRefused(
                 f"The embedding server sent vectors of {size} numbers, not {self.dimensions} as "
                 f"before: another model answers. The operator has to bring the old one back, or to "
                 f"restart rag with another INDEX_COLLECTION."
@@ -279,7 +281,7 @@ async def open_openai_embeddings(
     dimensions: int | None,
     query_prefix: str,
     timeout: float,
-    patience: Patience,
+    patience: EmbeddingTimeouts,
 ) -> AsyncIterator[OpenAIEmbeddings]:
     """Open the client and ask the server for its vector size, which stays 0 when it is away.
 
@@ -289,7 +291,7 @@ async def open_openai_embeddings(
         embeddings = OpenAIEmbeddings(poster, model, dimensions, query_prefix, patience)
         try:
             await embeddings.measure()
-        except Unavailable as error:
+        except EmbeddingUnavailable as error:
             log.warning("embeddings.not_there", error=str(error))
         except EmbeddingError as error:
             said = f" It says: {error.said}" if error.said else ""

@@ -7,7 +7,7 @@ import qdrant_edge as edge
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from libs.contracts.sources import Source
-from services.rag.crawl.kept import Page
+from services.rag.crawl.kept import KeptPage
 from services.rag.index.cut import pieces_of, split
 from services.rag.index.interface import Chunk
 from services.rag.index.words import words_of_passage
@@ -48,7 +48,7 @@ def chunks_of_document(
 
 
 def chunks_of_site(
-    source: Source, pages: Iterable[Page], *, size: int, overlap: int
+    source: Source, pages: Iterable[KeptPage], *, size: int, overlap: int
 ) -> list[Chunk]:
     """Return the chunks of a website's pages in order, each with its page's title and address."""
     splitter = MarkdownSplitter(size, overlap=overlap)
@@ -65,7 +65,7 @@ def chunks_of_site(
     return _numbered(pieces)
 
 
-def _once(pages: Iterable[Page]) -> Iterator[tuple[Page, Section]]:
+def _once(pages: Iterable[KeptPage]) -> Iterator[tuple[KeptPage, Section]]:
     """Yield the sections of all pages; what several pages say, a footer, is of the first."""
     seen: set[Section] = set()
     for page in pages:

@@ -65,12 +65,12 @@ def _pointer(path: Path) -> Path:
     return path.with_name(f"{path.name}.live")
 
 
-class AttemptFailed(Exception):
+class OptimisationFailed(Exception):
     """The optimised copy was not made; the message says why."""
 
 
 @dataclass
-class Attempt:
+class Optimisation:
     """A copy that is being optimised, and the writes that it misses."""
 
     process: Process
@@ -93,21 +93,21 @@ class Attempt:
         output = self.process.stdout
         if output is None or await output.readline() != COPIED:
             await self.optimised()
-            raise AttemptFailed("it was not copied")
+            raise OptimisationFailed("it was not copied")
 
     async def optimised(self) -> None:
         """Wait until the copy is optimised. Raises AttemptFailed."""
         _, complaint = await self.process.communicate()
         self.missed()
         if self.process.returncode:
-            raise AttemptFailed(
+            raise OptimisationFailed(
                 complaint[-500:].decode(errors="replace") or f"status {self.process.returncode}"
             )
 
     def missed(self) -> Sequence[edge.UpdateOperation]:
         """Return what was written since it was copied, in order. Raises AttemptFailed."""
         if self._vectors > self.most:
-            raise AttemptFailed(f"more than {self.most} vectors were written meanwhile")
+            raise OptimisationFailed(f"more than {self.most} vectors were written meanwhile")
         return self._missed
 
     def stop(self) -> None:
@@ -128,7 +128,7 @@ class LiveShard:
         # The engine's own count of indexed vectors takes the words of chunks for such.
         self._added = self.shard.info().points_count - _optimised(path, self._directory)
         self._writing = asyncio.Lock()
-        self._attempt: Attempt | None = None
+        self._attempt: Optimisation | None = None
 
     async def update(self, operation: edge.UpdateOperation, vectors: int = 0) -> None:
         """Apply an operation that adds so many vectors; it is durable when this returns."""
@@ -176,7 +176,7 @@ class LiveShard:
         return True
 
     @asynccontextmanager
-    async def _optimising(self, copy: Path, most_missed: int) -> AsyncIterator[Attempt]:
+    async def _optimising(self, copy: Path, most_missed: int) -> AsyncIterator[Optimisation]:
         """Start the process; from the moment it has its copy, remember writes until the end."""
         command = [sys.executable, "-m", optimise.__name__, str(os.getpid())]
         async with self._writing:
@@ -184,7 +184,7 @@ class LiveShard:
             process = await asyncio.create_subprocess_exec(
                 *command, str(self._directory), str(copy), stdout=PIPE, stderr=PIPE
             )
-            attempt = Attempt(process, most_missed)
+            attempt = Optimisation(process, most_missed)
             try:
                 await attempt.copied()
             except BaseException:
@@ -197,7 +197,7 @@ class LiveShard:
             self._attempt = None
             await _end(attempt)
 
-    async def _replace(self, copy: Path, attempt: Attempt) -> None:
+    async def _replace(self, copy: Path, attempt: Optimisation) -> None:
         async with self._writing:
             fresh = self._load(copy)
             try:
@@ -215,7 +215,7 @@ class LiveShard:
             optimise.sync(copy.parent)
 
 
-async def _end(attempt: Attempt) -> None:
+async def _end(attempt: Optimisation) -> None:
     attempt.stop()
     await attempt.process.wait()
 

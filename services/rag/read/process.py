@@ -20,7 +20,7 @@ log = structlog.get_logger()
 UNREADABLE = "The document can't be read; it may be damaged."
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class ReadLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds, bytes of memory (also: of an archive's content), pages, characters of text."""
 
     seconds: float
@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     characters: int
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReadDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a document says, or why it can't be read; `notes` are of what was left out."""
 
     sections: tuple[Section, ...] = ()
@@ -37,10 +37,10 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
 
 
-_decoder = msgspec.json.Decoder(Read)
+_decoder = msgspec.json.Decoder(ReadDocument)
 
 
-async def read_isolated(path: Path, suffix: str, limits: Limits) -> Read:
+async def read_isolated(path: Path, suffix: str, limits: ReadLimits) -> ReadDocument:
     """Return what a document says. Raises Unreadable."""
     command = [sys.executable, "-m", "services.rag.read", str(path), suffix]
     process = await asyncio.create_subprocess_exec(

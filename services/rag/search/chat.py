@@ -9,7 +9,7 @@ from libs.contracts.chat import ChatGrounded, ChatRequested, Ground, Grounded
 from libs.contracts.events import failure_of
 from libs.contracts.queues import CHAT_GROUNDED
 from libs.runtime.clock import now
-from services.rag.embed.errors import EmbeddingError, Unavailable
+from services.rag.embed.errors import EmbeddingError, EmbeddingUnavailable
 from services.rag.search.ground import Retriever
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ class Chat:
     async def _not_embedded(self, request: ChatRequested, error: EmbeddingError) -> None:
         """End it: the server was tried again for as long as somebody waits for an answer."""
         log.warning("question.not_embedded", message_id=request.message_id, error=str(error))
-        if isinstance(error, Unavailable):
+        if isinstance(error, EmbeddingUnavailable):
             await self._fail(request, "service_unavailable", NOT_NOW)
         else:
             await self._fail(request, "search_failed", NOT_AT_ALL)

@@ -23,7 +23,7 @@ SURE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class SearchLimits:
     """How many passages, from which relevance on, and how long a follow-up may be, in words.
 
     So many `candidates` are searched by meaning, and as many by words.
@@ -39,7 +39,7 @@ class Retriever:
     """Search and score."""
 
     def __init__(
-        self, embedder: Embedder, index: Index, calibration: Calibration, limits: Limits
+        self, embedder: Embedder, index: Index, calibration: Calibration, limits: SearchLimits
     ) -> None:
         self._embedder = embedder
         self._index = index

@@ -60,7 +60,7 @@ def ranked(hits: Sequence[Hit], question: str, words: Words) -> list[Ranked]:
 
     The pieces of the answer to a stored question that is asked word for word come in their order.
     """
-    about = Asked.of(question)
+    about = AskedFor.of(question)
     weights = _rarity(hits, words.all)
     total = sum(weights.values())
 
@@ -105,7 +105,7 @@ def _stems(text: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedFor:
     """What a question asks for (prices, times, places), and of what."""
 
     kinds: frozenset[str]
@@ -113,10 +113,10 @@ class Asked:
     all: frozenset[str]
 
     @staticmethod
-    def of(question: str) -> "Asked":
+    def of(question: str) -> "AskedFor":
         """Take a question apart."""
         kinds = asked_for(question)
-        return Asked(kinds, stems(without_kinds(question)), stems(question))
+        return AskedFor(kinds, stems(without_kinds(question)), stems(question))
 
     def is_told_in(self, hit: Hit) -> bool:
         """Tell whether a line of a passage is the fact that is asked for."""

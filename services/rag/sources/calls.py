@@ -55,7 +55,7 @@ PUBLISHED_WITHIN = timedelta(seconds=30)
 """The time between storing a source and publishing its job, at most, when all goes well."""
 
 
-class Sources:
+class SourceCalls:
     """The sources of all agents."""
 
     def __init__(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from libs.bus.files import Files
 from libs.contracts.sources import Source
-from services.rag.read.process import Limits, Read, read_isolated
+from services.rag.read.process import ReadDocument, ReadLimits, read_isolated
 from services.rag.read.section import Unreadable
 
 LOST = "The file is not there any more: upload it again."
@@ -14,11 +14,11 @@ LOST = "The file is not there any more: upload it again."
 class Contents:
     """What files say."""
 
-    def __init__(self, files: Files, limits: Limits) -> None:
+    def __init__(self, files: Files, limits: ReadLimits) -> None:
         self._files = files
         self._limits = limits
 
-    async def read(self, source: Source) -> Read:
+    async def read(self, source: Source) -> ReadDocument:
         """Return what the file of a source says. Raises Unreadable and ServiceUnavailable."""
         with tempfile.NamedTemporaryFile(prefix="source-") as file:
             found = await self._files.get(source.file_id, file)

@@ -29,15 +29,15 @@ from libs.bus.queues import (
 from libs.contracts.events import SourceFailed, SourceReady
 from libs.contracts.sources import Note, Source, SourceSubmitted
 from libs.runtime.clock import now
-from services.rag.embed.errors import Away, EmbeddingError, Unavailable
+from services.rag.embed.errors import Away, EmbeddingError, EmbeddingUnavailable
 from services.rag.embed.interface import Embedder
 from services.rag.index.chunk import chunks_of, chunks_of_document, chunks_of_site, embedded_text
 from services.rag.index.interface import Chunk, Index
 from services.rag.read.section import Unreadable
-from services.rag.sources.calls import Sources
+from services.rag.sources.calls import SourceCalls
 from services.rag.sources.content import Contents
 from services.rag.sources.store import Record, SourceStore
-from services.rag.sources.turns import Turn, Turns
+from services.rag.sources.turns import IngestionTurn, IngestionTurns
 from services.rag.sources.websites import Websites
 
 log = structlog.get_logger()
@@ -77,14 +77,14 @@ class Ingestion:
     def __init__(
         self,
         store: SourceStore,
-        sources: Sources,
+        sources: SourceCalls,
         contents: Contents,
         websites: Websites,
         embedder: Embedder,
         index: Index,
         bus: Bus,
         sizes: Sizes,
-        turns: Turns,
+        turns: IngestionTurns,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -111,7 +111,7 @@ class Ingestion:
             return
         await self._announce(found)
 
-    async def _bring_in(self, source_id: str, job: str, turn: Turn) -> Record | None:
+    async def _bring_in(self, source_id: str, job: str, turn: IngestionTurn) -> Record | None:
         """Index the version that there is now; return what the store says of it afterwards."""
         found = await self._store.find(source_id)
         if found is None or found.deleting:
@@ -142,7 +142,7 @@ class Ingestion:
         if settled is not None and not settled.deleting:
             await self._announce(settled)
 
-    async def _try(self, taken: Record, turn: Turn) -> bool:
+    async def _try(self, taken: Record, turn: IngestionTurn) -> bool:
         """Index a version; end it as failed when the embedding server will not have it."""
         try:
             return await self._index_version(taken, turn)
@@ -152,11 +152,11 @@ class Ingestion:
             log.warning("source.not_embedded", source_id=taken.source.id, error=str(error))
             if taken.tries < error.tries:
                 raise RetryLater(RETRY_DELAYS[taken.tries - 1]) from error
-            again = ADD_AGAIN if isinstance(error, Unavailable) else ""
+            again = ADD_AGAIN if isinstance(error, EmbeddingUnavailable) else ""
             await self._store.fail(taken, f"{error}{again}")
             return False
 
-    async def _index_version(self, taken: Record, turn: Turn) -> bool:
+    async def _index_version(self, taken: Record, turn: IngestionTurn) -> bool:
         """Index a version, unless it is over or another one is there; tell whether this did it."""
         source = taken.source
         if taken.tries > MAX_ATTEMPTS:

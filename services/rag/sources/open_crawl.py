@@ -8,9 +8,9 @@ from libs.egress.safe_transport import open_client
 from libs.egress.safe_url import public_or_in
 from services.rag.crawl.fetch import fetch
 from services.rag.crawl.fetch.fetch import Fetcher
-from services.rag.crawl.fetch.pace import Pace
-from services.rag.crawl.frontier import Bounds
-from services.rag.crawl.limits import Limits
+from services.rag.crawl.fetch.pace import HostPace
+from services.rag.crawl.frontier import CrawlBounds
+from services.rag.crawl.limits import CrawlLimits
 from services.rag.crawl.pages import reader
 from services.rag.settings import RagSettings
 from services.rag.sources.websites import Tools
@@ -26,14 +26,16 @@ async def open_tools(settings: RagSettings) -> AsyncIterator[Tools]:
             connect_timeout=settings.page_connect_timeout,
         ) as client:
             yield Tools(
-                fetcher=Fetcher(client, Pace(settings.crawl_pages_at_once), _fetching(settings)),
+                fetcher=Fetcher(
+                    client, HostPace(settings.crawl_pages_at_once), _fetching(settings)
+                ),
                 reading=_reading(settings),
                 limits=_limits(settings),
             )
 
 
-def _fetching(settings: RagSettings) -> fetch.Limits:
-    return fetch.Limits(
+def _fetching(settings: RagSettings) -> fetch.FetchLimits:
+    return fetch.FetchLimits(
         bytes=settings.max_page_bytes,
         seconds=settings.page_timeout,
         redirects=settings.max_page_redirects,
@@ -43,8 +45,8 @@ def _fetching(settings: RagSettings) -> fetch.Limits:
     )
 
 
-def _reading(settings: RagSettings) -> reader.Limits:
-    return reader.Limits(
+def _reading(settings: RagSettings) -> reader.PageLimits:
+    return reader.PageLimits(
         seconds=settings.document_seconds,
         memory=settings.document_memory_mb * 1024 * 1024,
         pages=settings.max_document_pages,
@@ -55,8 +57,8 @@ def _reading(settings: RagSettings) -> reader.Limits:
     )
 
 
-def _limits(settings: RagSettings) -> Limits:
-    return Limits(
+def _limits(settings: RagSettings) -> CrawlLimits:
+    return CrawlLimits(
         pages=settings.max_site_pages,
         characters=settings.max_site_characters,
         seconds=settings.crawl_seconds,
@@ -67,7 +69,7 @@ def _limits(settings: RagSettings) -> Limits:
         entries=settings.max_sitemap_entries,
         sitemaps=settings.max_sitemaps,
         agent=_product(settings),
-        bounds=Bounds(
+        bounds=CrawlBounds(
             urls=settings.max_site_urls,
             depth=settings.crawl_depth,
             variants=settings.crawl_variants,

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turn:
+class IngestionTurn:
     """The right to work, now or again in a moment."""
 
-    def __init__(self, turns: "Turns", account: str) -> None:
+    def __init__(self, turns: "IngestionTurns", account: str) -> None:
         self._turns = turns
         self._account = account
 
@@ -24,7 +24,7 @@ class Turn:
         await self._turns.pass_on(self._account)
 
 
-class Turns:
+class IngestionTurns:
     """The turns of this process."""
 
     def __init__(self, at_once: int) -> None:
@@ -35,11 +35,11 @@ class Turns:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def of(self, account: str) -> AsyncIterator[Turn]:
+    async def of(self, account: str) -> AsyncIterator[IngestionTurn]:
         """Wait for a turn; it lasts until the block ends."""
         await self._take(account)
         try:
-            yield Turn(self, account)
+            yield IngestionTurn(self, account)
         finally:
             self._give(account)
 

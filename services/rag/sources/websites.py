@@ -14,14 +14,14 @@ from libs.contracts.queues import SOURCES_CRAWL, SOURCES_SUBMITTED
 from libs.contracts.sources import Note, Source, SourceCrawl, SourceSubmitted
 from services.rag.crawl.crawl import Crawl
 from services.rag.crawl.fetch.fetch import Fetcher
-from services.rag.crawl.kept import Page, Pages
-from services.rag.crawl.limits import Limits
+from services.rag.crawl.kept import KeptPage, Pages
+from services.rag.crawl.limits import CrawlLimits
 from services.rag.crawl.notes import notes_of
 from services.rag.crawl.pages import reader
-from services.rag.crawl.state import Claim, Gone, SiteStates
+from services.rag.crawl.state import CrawlClaim, Gone, SiteStates
 from services.rag.read.section import Unreadable
-from services.rag.sources.calls import Sources
-from services.rag.sources.turns import Turns
+from services.rag.sources.calls import SourceCalls
+from services.rag.sources.turns import IngestionTurns
 
 log = structlog.get_logger()
 
@@ -33,8 +33,8 @@ class Tools:
     """What crawls share."""
 
     fetcher: Fetcher
-    reading: reader.Limits
-    limits: Limits
+    reading: reader.PageLimits
+    limits: CrawlLimits
 
 
 class Websites:
@@ -56,7 +56,7 @@ class Websites:
         await self._bus.send(SOURCES_CRAWL, job)
         return False
 
-    async def pages(self, source: Source) -> tuple[list[Page], tuple[Note, ...]]:
+    async def pages(self, source: Source) -> tuple[list[KeptPage], tuple[Note, ...]]:
         """Return the pages of a source, and what was left out of its site.
 
         Raises Unreadable when its site gave none.
@@ -79,10 +79,10 @@ class Crawls:
         self,
         states: SiteStates,
         pages: Pages,
-        sources: Sources,
+        sources: SourceCalls,
         bus: Bus,
         tools: Tools,
-        turns: Turns,
+        turns: IngestionTurns,
     ) -> None:
         self._states = states
         self._pages = pages
@@ -102,7 +102,7 @@ class Crawls:
         except Gone:
             await self._leave(source_id)
 
-    async def _fetched(self, source_id: str) -> Claim:
+    async def _fetched(self, source_id: str) -> CrawlClaim:
         """Crawl what is left to crawl. Raises Gone, and GiveUp when it was begun too often."""
         claim = await self._states.take(source_id)
         if claim.done:
@@ -127,14 +127,14 @@ class Crawls:
         except Gone:
             await self._leave(source_id)
 
-    async def _run(self, claim: Claim) -> None:
+    async def _run(self, claim: CrawlClaim) -> None:
         tools = self._tools
         async with reader.open_reader(tools.reading) as reading:
             crawl = Crawl(claim, tools.fetcher, reading, self._pages, self._states, tools.limits)
             await crawl.run()
         log.info("site.crawled", source_id=claim.source_id)
 
-    async def _submit(self, claim: Claim) -> None:
+    async def _submit(self, claim: CrawlClaim) -> None:
         crawl = f"crawled_{claim.number}"
         job = SourceSubmitted(agent_id=claim.agent_id, source_id=claim.source_id, change=crawl)
         await self._bus.send(SOURCES_SUBMITTED, job)

@@ -15,7 +15,7 @@ from libs.egress.resolve import ResolveError, Resolver, looking_up_for
 from libs.egress.safe_url import Allowed, UnsafeUrl, parse_target
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
-from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint, kept_headers
 from services.webhooks.endpoints.validate import (
     check_description,
@@ -33,14 +33,14 @@ LOOKUP_TIMEOUT = 1.0
 MASK = "…"
 
 
-class Endpoints:
+class EndpointCalls:
     """What the calls about endpoints do. `allowed` says which addresses they may have."""
 
     def __init__(
         self,
         bus: Bus,
         store: EndpointStore,
-        directory: Directory,
+        directory: KnownEndpoints,
         resolver: Resolver,
         allowed: Allowed,
         settings: WebhooksSettings,

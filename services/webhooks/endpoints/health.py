@@ -8,7 +8,7 @@ import structlog
 from libs.bus.bus import Bus
 from libs.contracts.events import WebhookDisabled
 from libs.runtime.clock import now
-from services.webhooks.endpoints.calls import Endpoints
+from services.webhooks.endpoints.calls import EndpointCalls
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ class EndpointHealth:
     """
 
     def __init__(
-        self, bus: Bus, store: EndpointStore, endpoints: Endpoints, patience: float
+        self, bus: Bus, store: EndpointStore, endpoints: EndpointCalls, patience: float
     ) -> None:
         self._bus = bus
         self._store = store

@@ -13,7 +13,7 @@ from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 AGENTS_REMEMBERED = 10_000
 
 
-class Directory:
+class KnownEndpoints:
     """Looks endpoints up; memory before Mongo."""
 
     def __init__(self, store: EndpointStore, seconds: float) -> None:

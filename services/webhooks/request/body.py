@@ -34,7 +34,9 @@ def _message_sent(event: events.MessageSent) -> payloads.Data:
         confidence=event.confidence,
         model=event.model,
         sources=tuple(
-            payloads.Source(id=used.id, type=used.type, title=used.title, relevance=used.relevance)
+            payloads.SourcePayload(
+                id=used.id, type=used.type, title=used.title, relevance=used.relevance
+            )
             for used in event.sources
         ),
         credits_used=event.credits,
@@ -83,9 +85,9 @@ def _source_failed(event: events.SourceFailed) -> payloads.Data:
     )
 
 
-def _notes(notes: tuple[Note, ...]) -> tuple[payloads.Note, ...]:
+def _notes(notes: tuple[Note, ...]) -> tuple[payloads.NotePayload, ...]:
     return tuple(
-        payloads.Note(code=one.code, message=one.message, place=one.place) for one in notes
+        payloads.NotePayload(code=one.code, message=one.message, place=one.place) for one in notes
     )
 
 

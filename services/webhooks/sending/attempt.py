@@ -28,7 +28,7 @@ DRAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class AttemptResult:
     """What came of an attempt. Without an answer `status` is None and `problem` says why.
 
     `response` is the beginning of the answer's body, where that is text.
@@ -61,7 +61,7 @@ class Sender:
         self._timeout = timeout
         self._snippet = snippet
 
-    async def attempt(self, endpoint: StoredEndpoint, delivery: Delivery) -> Outcome:
+    async def attempt(self, endpoint: StoredEndpoint, delivery: Delivery) -> AttemptResult:
         """Send a delivery once. Raises nothing."""
         at, started = now(), time.monotonic()
         try:
@@ -69,11 +69,11 @@ class Sender:
                 response = await self._send(endpoint, delivery)
         except TimeoutError:
             problem = f"no answer within {self._timeout:g} s"
-            return Outcome(problem=problem, timed_out=True, ms=_ms_since(started), at=at)
+            return AttemptResult(problem=problem, timed_out=True, ms=_ms_since(started), at=at)
         except Exception as error:
             if not isinstance(error, httpx.HTTPError):
                 log.exception("webhook.odd_answer", endpoint_id=endpoint.id)
-            return Outcome(
+            return AttemptResult(
                 problem=_problem(error),
                 timed_out=isinstance(error, httpx.TimeoutException),
                 ms=_ms_since(started),
@@ -82,7 +82,7 @@ class Sender:
         ms = _ms_since(started)
         body = await self._beginning(response)
         asked = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
-        return Outcome(
+        return AttemptResult(
             status=response.status_code, response=text_of(body), retry_after=asked, ms=ms, at=at
         )
 

@@ -6,12 +6,12 @@ from libs.bus.bus import Bus
 from libs.contracts import events
 from libs.contracts.queues import WEBHOOK_DELIVERIES
 from libs.contracts.webhooks import Delivery
-from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.request.body import OF_ACCOUNT, body_of
 from services.webhooks.sending.log import delivery_id
 
 
-async def fan_out(event: events.Event, directory: Directory, bus: Bus) -> None:
+async def fan_out(event: events.Event, directory: KnownEndpoints, bus: Bus) -> None:
     """Queue the deliveries of an offered event. Raises ServiceUnavailable when one is not safe."""
     name = events.name_of(type(event))
     if isinstance(event, OF_ACCOUNT):

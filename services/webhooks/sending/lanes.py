@@ -30,7 +30,7 @@ NEWEST_RECOVERED = 0.5
 """The same when it came much sooner than that."""
 
 
-class Busy(Exception):
+class EndpointBusy(Exception):
     """There is no place to wait, for `wait` seconds perhaps, or the process is about to stop."""
 
     def __init__(self, wait: float = 0.0) -> None:
@@ -39,7 +39,7 @@ class Busy(Exception):
 
 
 @dataclass
-class Account:
+class AccountLoad:
     """How many deliveries to all endpoints of one account are sent, and how many wait."""
 
     sending: int = 0
@@ -49,7 +49,7 @@ class Account:
 class Lane:
     """The deliveries of one endpoint that are here: those that are sent and those that wait."""
 
-    def __init__(self, at_once: int, account: "Account") -> None:
+    def __init__(self, at_once: int, account: "AccountLoad") -> None:
         self.account = account
         self._most = at_once
         self.limit = at_once
@@ -110,7 +110,7 @@ class Lanes:
     ) -> None:
         self._of_account = of_account or at_once
         self._waiting_of_account = waiting_of_account or waiting
-        self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
+        self._accounts: WeakValueDictionary[str, AccountLoad] = WeakValueDictionary()
         self._each = each
         self._waiting_each = waiting_each
         self._at_once = at_once
@@ -130,7 +130,7 @@ class Lanes:
         An endpoint of which no account is known is its own.
         """
         if self._closed:
-            raise Busy
+            raise EndpointBusy
         async with self._until_closed():
             lane = await self._enter(endpoint_id, account_id or endpoint_id)
             clock = asyncio.get_running_loop().time
@@ -148,10 +148,10 @@ class Lanes:
         for turn in self._turns:
             turn.reschedule(deadline)
 
-    def _account(self, account_id: str) -> Account:
+    def _account(self, account_id: str) -> AccountLoad:
         account = self._accounts.get(account_id)
         if account is None:
-            account = self._accounts[account_id] = Account()
+            account = self._accounts[account_id] = AccountLoad()
         return account
 
     async def _enter(self, endpoint_id: str, account_id: str) -> Lane:
@@ -161,7 +161,7 @@ class Lanes:
             self._begin(lane)
             return lane
         if not self._may_wait(lane):
-            raise Busy(lane.turn_away(asyncio.get_running_loop().time()))
+            raise EndpointBusy(lane.turn_away(asyncio.get_running_loop().time()))
         self._lanes[endpoint_id] = self._lines[endpoint_id] = lane
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.waiting.append(turn)
@@ -247,7 +247,7 @@ class Lanes:
                 yield
         except TimeoutError as error:
             if limit.expired():
-                raise Busy from error
+                raise EndpointBusy from error
             raise
         finally:
             self._turns.discard(limit)

@@ -21,10 +21,10 @@ from libs.egress.resolve import looking_up_for
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
 from services.webhooks.endpoints.health import EndpointHealth
-from services.webhooks.endpoints.known import Directory
+from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
-from services.webhooks.sending.attempt import Outcome, Sender
-from services.webhooks.sending.lanes import Busy, Lanes
+from services.webhooks.sending.attempt import AttemptResult, Sender
+from services.webhooks.sending.lanes import EndpointBusy, Lanes
 from services.webhooks.sending.log import DeliveryLog, Entry, delivery_id
 from services.webhooks.sending.retry import next_delay, put_back_delay
 from services.webhooks.settings import WebhooksSettings
@@ -50,7 +50,7 @@ class Dispatcher:
         self,
         bus: Bus,
         store: EndpointStore,
-        directory: Directory,
+        directory: KnownEndpoints,
         health: EndpointHealth,
         lanes: Lanes,
         sender: Sender,
@@ -83,7 +83,7 @@ class Dispatcher:
                     lane.timed_out()
                 else:
                     lane.answered()
-        except Busy as busy:
+        except EndpointBusy as busy:
             delay = put_back_delay(delivered.attempt, busy.wait, chance=_chance())
             raise RetryLater(delay) from busy
         await self._conclude(endpoint, delivery, outcome)
@@ -119,7 +119,7 @@ class Dispatcher:
             raise RetryLater(RESUMED_DELAY)
 
     async def _conclude(
-        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome
+        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: AttemptResult
     ) -> None:
         _log_attempt(delivery, outcome)
         plan = self._plan(delivery, outcome)
@@ -144,7 +144,7 @@ class Dispatcher:
         except Exception:
             log.exception(otherwise)
 
-    def _plan(self, delivery: Delivery, outcome: Outcome) -> _Plan:
+    def _plan(self, delivery: Delivery, outcome: AttemptResult) -> _Plan:
         if outcome.delivered:
             return _Plan("succeeded")
         if outcome.gone or delivery.test:
@@ -160,7 +160,7 @@ class Dispatcher:
             return _Plan("failed")
         return _Plan("retrying", now() + timedelta(seconds=delay))
 
-    async def _queue_next(self, delivery: Delivery, plan: _Plan, outcome: Outcome) -> None:
+    async def _queue_next(self, delivery: Delivery, plan: _Plan, outcome: AttemptResult) -> None:
         """Queue the next attempt; after the last one a dead letter. Again, it changes nothing."""
         if plan.next_attempt_at is not None:
             await self._retry(delivery, plan.next_attempt_at)
@@ -168,7 +168,7 @@ class Dispatcher:
             await self._give_up(delivery)
 
     async def _tell_health(
-        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: Outcome
+        self, endpoint: StoredEndpoint, delivery: Delivery, outcome: AttemptResult
     ) -> None:
         if delivery.test:
             return
@@ -221,7 +221,9 @@ def _chance() -> float:
     return random.random()  # noqa: S311 - it spreads load and guards nothing
 
 
-def _attempt(delivery: Delivery, outcome: Outcome, next_attempt_at: datetime | None) -> Attempt:
+def _attempt(
+    delivery: Delivery, outcome: AttemptResult, next_attempt_at: datetime | None
+) -> Attempt:
     return Attempt(
         id=new_id("att"),
         number=delivery.attempt,
@@ -235,7 +237,7 @@ def _attempt(delivery: Delivery, outcome: Outcome, next_attempt_at: datetime | N
     )
 
 
-def _log_attempt(delivery: Delivery, outcome: Outcome) -> None:
+def _log_attempt(delivery: Delivery, outcome: AttemptResult) -> None:
     fields = {
         "endpoint_id": delivery.endpoint_id,
         "webhook_id": delivery.webhook_id,

@@ -21,7 +21,7 @@ from libs.contracts.subjects import DELIVERIES
 from libs.contracts.webhooks import Delivery, DeliveryStatus, Replay
 from libs.runtime.clock import now
 from libs.runtime.ids import new_id
-from services.webhooks.endpoints.calls import Endpoints
+from services.webhooks.endpoints.calls import EndpointCalls
 from services.webhooks.endpoints.store import StoredEndpoint
 from services.webhooks.endpoints.validate import check_events
 from services.webhooks.request.body import body_of
@@ -48,7 +48,7 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 class Replays:
     """The calls about what was delivered, and the work of a replay."""
 
-    def __init__(self, bus: Bus, endpoints: Endpoints, log: DeliveryLog) -> None:
+    def __init__(self, bus: Bus, endpoints: EndpointCalls, log: DeliveryLog) -> None:
         self._bus = bus
         self._endpoints = endpoints
         self._log = log

@@ -13,8 +13,8 @@ import structlog
 
 from libs.egress.retry_after import retry_after
 from libs.egress.safe_transport import UnsafeAddress
-from services.rag.crawl.fetch.pace import Pace
-from services.rag.crawl.fetch.skipped import Busy, Skipped, Unreachable
+from services.rag.crawl.fetch.pace import HostPace
+from services.rag.crawl.fetch.skipped import ServerBusy, Skipped, Unreachable
 from services.rag.crawl.fetch.urls import normalised, site_of
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ Accept = Callable[[httpx.Response, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class FetchLimits:
     """Bytes of a page, seconds for it, redirects, more tries, the longest wait before one."""
 
     bytes: int
@@ -79,7 +79,7 @@ def only_success(response: httpx.Response, _url: str) -> None:
 class Fetcher:
     """Fetches for all crawls of this process."""
 
-    def __init__(self, client: httpx.AsyncClient, pace: Pace, limits: Limits) -> None:
+    def __init__(self, client: httpx.AsyncClient, pace: HostPace, limits: FetchLimits) -> None:
         self._client = client
         self._pace = pace
         self._limits = limits
@@ -115,7 +115,7 @@ class Fetcher:
         for _ in range(self._limits.retries):
             try:
                 return await self._politely(url, delay, accept, headers)
-            except Busy:
+            except ServerBusy:
                 continue  # the host's own pace makes the next try wait
             except Unreachable as error:
                 wait = max(error.after, delay, RETRY_DELAY)
@@ -130,7 +130,7 @@ class Fetcher:
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     found = await self._once(url, accept, headers)
-            except Busy as error:
+            except ServerBusy as error:
                 host.slow_down(min(error.after, self._limits.longest_delay))
                 raise
             except TimeoutError:
@@ -160,7 +160,7 @@ class Fetcher:
             if response.status_code in {HTTPStatus.TOO_MANY_REQUESTS, 502, 503, 504}:
                 reason = f"The server answered with an error ({response.status_code})."
                 asked = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
-                raise Busy(reason, asked)
+                raise ServerBusy(reason, asked)
             body = b""
             if response.status_code not in REDIRECTS:
                 accept(response, url)

@@ -50,7 +50,7 @@ class Host:
         self._extra = self._extra * RECOVERY if self._extra > FIRST_EXTRA / 4 else 0.0
 
 
-class Pace:
+class HostPace:
     """The hosts that are being asked."""
 
     def __init__(self, at_once: int) -> None:

@@ -19,5 +19,5 @@ class Unreachable(Skipped):
         self.after = after
 
 
-class Busy(Unreachable):
+class ServerBusy(Unreachable):
     """There is a server, which asks for less."""

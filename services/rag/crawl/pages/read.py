@@ -30,7 +30,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     charset: str | None = None
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReadPage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a page or sitemap says. `error`: why it has no text; its links can be there even so.
 
     Addresses are normalised. `canonical` is the one that the page names as its own, `robots` what

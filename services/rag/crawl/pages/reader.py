@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from services.rag.crawl.pages.read import HEADER, Read, Task
+from services.rag.crawl.pages.read import HEADER, ReadPage, Task
 
 log = structlog.get_logger()
 
@@ -19,10 +19,10 @@ UNREADABLE = "It can't be read; it may be damaged."
 MOST_PAGES = 500
 """Pages that one process reads, for what its libraries keep in memory of each."""
 
-_decoder = msgspec.json.Decoder(Read)
+_decoder = msgspec.json.Decoder(ReadPage)
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class PageLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What bounds the reading of one page.
 
     Seconds, bytes of memory, pages of a PDF, characters of text; links of a page, entries of a
@@ -41,7 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Reader:
     """One process that reads page after page, and another when that has died or is worn."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: PageLimits) -> None:
         self._folder = folder
         self._limits = limits
         self._process: Process | None = None
@@ -55,7 +55,7 @@ class Reader:
 
     async def read(
         self, content: bytes, *, url: str, suffix: str, charset: str | None = None
-    ) -> Read:
+    ) -> ReadPage:
         """Return what a page says; one that can't be read says why in `error`."""
         task = Task(url=url, suffix=suffix, size=len(content), charset=charset)
         async with self._turn:
@@ -64,16 +64,16 @@ class Reader:
                     return await self._ask(await self._started(), task, content)
             except TimeoutError:
                 await self.stop()
-                return Read(error=f"Reading it takes longer than {self._limits.seconds:g} s.")
+                return ReadPage(error=f"Reading it takes longer than {self._limits.seconds:g} s.")
             except (asyncio.IncompleteReadError, ConnectionError):
                 log.warning("crawl.reading_failed", suffix=suffix)
                 await self.stop()
-                return Read(error=UNREADABLE)
+                return ReadPage(error=UNREADABLE)
             except asyncio.CancelledError:
                 await self.stop()  # what it would answer is not the next page's
                 raise
 
-    async def _ask(self, process: Process, task: Task, content: bytes) -> Read:
+    async def _ask(self, process: Process, task: Task, content: bytes) -> ReadPage:
         if process.stdin is None or process.stdout is None:
             raise ConnectionError
         header = msgspec.json.encode(task)
@@ -105,7 +105,7 @@ class Reader:
 
 
 @asynccontextmanager
-async def open_reader(limits: Limits) -> AsyncIterator[Reader]:
+async def open_reader(limits: PageLimits) -> AsyncIterator[Reader]:
     """Hand out a reader; its process starts with the first page and ends with the block."""
     with tempfile.TemporaryDirectory(prefix="crawl-") as folder:
         reader = Reader(Path(folder), limits)

@@ -15,8 +15,8 @@ import msgspec
 from libs.contracts.sources import Note
 from services.rag.crawl.pages.kinds import HTML
 from services.rag.crawl.pages.page import About, about_page, decoded_page
-from services.rag.crawl.pages.read import HEADER, SITEMAP, Read, Task, digest_of, shape_of
-from services.rag.crawl.pages.reader import Limits
+from services.rag.crawl.pages.read import HEADER, SITEMAP, ReadPage, Task, digest_of, shape_of
+from services.rag.crawl.pages.reader import PageLimits
 from services.rag.crawl.pages.sitemap import read_sitemap
 from services.rag.crawl.pages.soft_404 import SOFT_404, is_soft_404
 from services.rag.read.__main__ import NICENESS
@@ -30,7 +30,7 @@ NO_TEXT = "There is no text on it."
 
 def main() -> None:
     """Read until there is nothing more to read."""
-    folder, limits = Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Limits)
+    folder, limits = Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=PageLimits)
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     come, go = sys.stdin.buffer, sys.stdout.buffer
@@ -48,31 +48,31 @@ def _allow(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
 
 
-def _write(go: BinaryIO, found: Read) -> None:
+def _write(go: BinaryIO, found: ReadPage) -> None:
     encoded = msgspec.json.encode(found)
     go.write(len(encoded).to_bytes(HEADER))
     go.write(encoded)
     go.flush()
 
 
-def read(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
+def read(task: Task, content: bytes, folder: Path, limits: PageLimits) -> ReadPage:
     """Return what one page, document or sitemap says."""
     try:
         if task.suffix == SITEMAP:
             pages, sitemaps = read_sitemap(content, task.url, limits.entries)
-            return Read(links=tuple(pages), sitemaps=tuple(sitemaps))
+            return ReadPage(links=tuple(pages), sitemaps=tuple(sitemaps))
         if task.suffix == HTML:
             return _page(task, content, limits)
         return _document(task, content, folder, limits)
     except Unreadable as error:
-        return Read(error=str(error))
+        return ReadPage(error=str(error))
     except MemoryError:
-        return Read(error=f"Reading it takes more than {limits.memory} bytes of memory.")
+        return ReadPage(error=f"Reading it takes more than {limits.memory} bytes of memory.")
     except RecursionError:
-        return Read(error="It is nested too deeply.")
+        return ReadPage(error="It is nested too deeply.")
 
 
-def _page(task: Task, content: bytes, limits: Limits) -> Read:
+def _page(task: Task, content: bytes, limits: PageLimits) -> ReadPage:
     html = decoded_page(content, task.charset)
     about = about_page(html, task.url, limits.agent, limits.links)
     try:
@@ -83,7 +83,7 @@ def _page(task: Task, content: bytes, limits: Limits) -> Read:
     return _read(sections, about, limits, error=missing)
 
 
-def _document(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
+def _document(task: Task, content: bytes, folder: Path, limits: PageLimits) -> ReadPage:
     if task.suffix in TEXTS and task.charset:
         content = decoded_page(content, task.charset).encode()
     path = folder / "document"
@@ -99,17 +99,17 @@ def _document(task: Task, content: bytes, folder: Path, limits: Limits) -> Read:
 def _read(
     sections: list[Section],
     about: About,
-    limits: Limits,
+    limits: PageLimits,
     *,
     error: str | None = None,
     notes: tuple[Note, ...] = (),
-) -> Read:
+) -> ReadPage:
     size = sum(len(one.text) + len(one.question) + len(one.answer) for one in sections)
     if error is None and not size:
         error = NO_TEXT
     elif error is None and size > limits.characters:
         error = f"It has more than {limits.characters} characters of text."
-    return Read(
+    return ReadPage(
         sections=() if error else tuple(map(cleaned, sections)),
         title=about.title,
         links=about.links,

@@ -39,7 +39,7 @@ _LAM_ALEF = re.compile("[اأإآ]ل")
 
 
 @dataclass(frozen=True)
-class Line:
+class TextLine:
     """A line, or a part of one, and where it is on its page, in points from the bottom left."""
 
     text: str
@@ -112,7 +112,7 @@ def mended(text: str) -> str:
     return _CONTROL.sub("", _BROKEN_WORD.sub("", text)).strip()
 
 
-def _parts(textpage: Any) -> list[Line]:
+def _parts(textpage: Any) -> list[TextLine]:
     count = textpage.count_rects()
     if count > MOST_RECTANGLES:
         return []
@@ -121,11 +121,11 @@ def _parts(textpage: Any) -> list[Line]:
         left, bottom, right, top = textpage.get_rect(at)
         text = str(textpage.get_text_bounded(left, bottom, right, top)).strip()
         if text:
-            found.append(Line(text, left, bottom, right, top))
+            found.append(TextLine(text, left, bottom, right, top))
     return found
 
 
-def _beside_lines(parts: Sequence[Line], height: float) -> float:
+def _beside_lines(parts: Sequence[TextLine], height: float) -> float:
     """Return a height that goes through no line, as near to another as can be."""
     through = [part for part in parts if part.bottom <= height <= part.top]
     below = [part.top for part in through if part.middle <= height]
@@ -134,9 +134,9 @@ def _beside_lines(parts: Sequence[Line], height: float) -> float:
     return min([part.bottom - BESIDE for part in through], default=height)
 
 
-def _rows(parts: Sequence[Line]) -> Iterator[list[Line]]:
+def _rows(parts: Sequence[TextLine]) -> Iterator[list[TextLine]]:
     """Yield the parts that stand beside each other, from the top, each row from the left."""
-    row: list[Line] = []
+    row: list[TextLine] = []
     for part in sorted(parts, key=lambda part: -part.middle):
         if row and abs(row[0].middle - part.middle) > row[0].height / 2:
             yield sorted(row, key=lambda one: one.left)
@@ -146,7 +146,7 @@ def _rows(parts: Sequence[Line]) -> Iterator[list[Line]]:
         yield sorted(row, key=lambda one: one.left)
 
 
-def _row_text(row: Sequence[Line]) -> str:
+def _row_text(row: Sequence[TextLine]) -> str:
     """Return the parts of a row in one line: two spaces between cells, one between words."""
     text = row[0].text
     for before, part in pairwise(row):
@@ -154,7 +154,7 @@ def _row_text(row: Sequence[Line]) -> str:
     return text
 
 
-def _has_rows(rows: Sequence[list[Line]]) -> bool:
+def _has_rows(rows: Sequence[list[TextLine]]) -> bool:
     """Tell whether a page is in two parts, side by side, which were not drawn as a table is."""
     divided = [row for row in rows if _is_divided(row)]
     if len(divided) < FEWEST_ROWS or len(divided) < ROWS * len(rows):
@@ -163,7 +163,7 @@ def _has_rows(rows: Sequence[list[Line]]) -> bool:
     return all(row[0].right <= begin for row in divided)
 
 
-def _is_table(rows: Sequence[list[Line]]) -> bool:
+def _is_table(rows: Sequence[list[TextLine]]) -> bool:
     """Tell whether most rows have the same number of short parts: cells, of one line each.
 
     A table whose cells have several lines has no such rows; it is read as it was drawn.
@@ -175,23 +175,23 @@ def _is_table(rows: Sequence[list[Line]]) -> bool:
     return cells > 2 and count >= REGULAR * len(rows) and lengths[len(lengths) // 2] < PROSE
 
 
-def _is_divided(row: list[Line]) -> bool:
+def _is_divided(row: list[TextLine]) -> bool:
     return len(row) == 2 and _are_apart(row[0], row[1])
 
 
-def _are_apart(left: Line, right: Line) -> bool:
+def _are_apart(left: TextLine, right: TextLine) -> bool:
     return right.left - left.right > APART * left.height
 
 
-def _are_columns(rows: Sequence[list[Line]]) -> bool:
+def _are_columns(rows: Sequence[list[TextLine]]) -> bool:
     """Tell whether the parts are lines of prose, not names and figures."""
     lengths = sorted(len(part.text) for row in rows if len(row) == 2 for part in row)
     return lengths[len(lengths) // 2] >= PROSE
 
 
-def _by_column(rows: Sequence[list[Line]]) -> Iterator[Line]:
+def _by_column(rows: Sequence[list[TextLine]]) -> Iterator[TextLine]:
     """Yield the left parts, then the right ones; what stands across both ends a column."""
-    right: list[Line] = []
+    right: list[TextLine] = []
     for row in rows:
         if len(row) == 2:
             yield row[0]
