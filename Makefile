@@ -7,7 +7,7 @@ HASHED := $(INSTALL) --require-hashes --no-deps --only-binary :all: --requiremen
 PROJECT := $(INSTALL) --no-deps --no-build-isolation --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test chaos bench bench-quick bench-plots eval check format lock docs clean
+.PHONY: setup run test quick chaos bench bench-quick bench-plots eval check format lock docs clean
 
 setup: $(VENV)/laptop.stamp  ## make the environment
 
@@ -17,6 +17,9 @@ run: $(VENV)/laptop.stamp  ## start everything on this machine
 test: $(VENV)/dev.stamp  ## run all tests
 	@tests/runtimes.sh
 	$(BIN)/pytest $(ARGS)
+
+quick: $(VENV)/dev.stamp  ## run the tests that need no server, in under a minute
+	$(BIN)/pytest -m quick $(ARGS)
 
 chaos: $(VENV)/dev.stamp  ## kill things under load for ten minutes, then audit
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -16,6 +16,24 @@ from libs.runtime.mongo import Database, open_mongo
 from tests import servers
 
 NOBODYS_STREAM = "NOBODYS"
+SERVERS = frozenset({"nats_url", "mongo_url", "qdrant_url", "stack"})
+"""Fixtures that are servers; whoever is given one waits for it."""
+STARTS_PROCESSES = frozenset(
+    {
+        *("alone", "alonchat", "chaos", "clients", "deploy", "flow", "hostile", "llama"),
+        *("overload", "owners", "replicas", "sizes", "upstreams"),
+    }
+)
+"""Folders of tests that start servers, stacks or other programs by themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` runs: each test that is given no server and starts none."""
+    for item in items:
+        given = SERVERS.intersection(getattr(item, "fixturenames", ()))
+        alone = not given and STARTS_PROCESSES.isdisjoint(item.path.parts)
+        if alone and item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.quick)
 
 
 def pytest_report_header() -> list[str]:

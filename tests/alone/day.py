@@ -19,8 +19,8 @@ from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.webhook_receiver import running_receiver
 from tests.fakes.website import page, running_website
 from tests.flow.client import HOURS, Client
-from tests.flow.test_files import upload
 from tests.rag import documents
+from tests.support.uploads import upload
 from tests.waiting import eventually
 
 STARTED = 90.0

@@ -10,7 +10,7 @@ from libs.runtime.mongo import Database
 from services.billing.expiry import AT_ONCE, Expiry, end
 from services.billing.holds import OpenHold
 from services.billing.ledger import Ledger
-from tests.billing.test_ledger import a_hold, granted, sent
+from tests.support.ledger import a_hold, granted, sent
 
 
 async def only_hold(ledger: Ledger) -> OpenHold:

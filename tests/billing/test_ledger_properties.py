@@ -12,7 +12,7 @@ from libs.contracts.billing import Hold
 from libs.runtime.mongo import Database
 from services.billing.ledger import Ledger, TooFewCredits
 from services.billing.outcomes import settle_sent
-from tests.billing.test_ledger import a_hold, granted, ledger_sum, sent
+from tests.support.ledger import a_hold, granted, ledger_sum, sent
 
 WRITES = {"update_one", "insert_one", "insert_many"}
 

@@ -12,7 +12,7 @@ from services.billing.ledger import Ledger, entry_id
 from services.billing.outcomes import settle_sent
 from services.billing.reconcile import Reconciliation
 from services.billing.settings import BillingSettings
-from tests.billing.test_ledger import a_hold, granted, sent, stored_hold
+from tests.support.ledger import a_hold, granted, sent, stored_hold
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from libs.bus.bus import Bus
 from libs.bus.dead_letters import DeadLetter, DeadLetters
 from libs.contracts import subjects
 from libs.contracts.queues import CHAT_REQUESTED, SOURCES_SUBMITTED
-from tests.bus.test_work import JOB, Worker
+from tests.support.bus_worker import JOB, Worker
 from tests.waiting import eventually
 
 

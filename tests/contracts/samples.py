@@ -1,11 +1,14 @@
 """One message of every kind, with every field set."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from libs.contracts import accounts, billing, calls, chat, events, models, sources, webhooks
 from libs.contracts.message import Message
 
+GOLDEN = Path(__file__).with_name("golden.jsonl")
+"""Their recorded wire forms."""
 AT = datetime(2026, 1, 23, 10, 0, 0, tzinfo=UTC)
 ACCOUNT = accounts.Account(
     id="acc_1", name="Shop", plan="pro", created_at=AT, requests_per_minute=5, requests_per_day=50

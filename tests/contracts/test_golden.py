@@ -5,7 +5,6 @@ changed contract, and needs a new version of the tag.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,9 +12,7 @@ import pytest
 from libs.contracts import chat, events, webhooks
 from libs.contracts.message import Message, decode, encode
 from libs.contracts.queues import EVENT_QUEUES
-from tests.contracts.samples import SAMPLES
-
-GOLDEN = Path(__file__).with_name("golden.jsonl")
+from tests.contracts.samples import GOLDEN, SAMPLES
 
 
 def golden() -> dict[str, bytes]:

@@ -6,21 +6,7 @@ import httpx
 
 from tests.flow.client import HOURS, Client
 from tests.stack import Stack
-from tests.waiting import eventually
-
-
-async def settled(client: Client) -> int:
-    """The balance once nothing is held any more."""
-    balance = 0
-
-    async def nothing_held() -> bool:
-        nonlocal balance
-        credits = await client.get("/v1/credits")
-        balance = credits["balance"]
-        return bool(credits["held"] == 0)
-
-    await eventually(nothing_held)
-    return balance
+from tests.support.credits import settled
 
 
 async def test_each_answer_is_one_entry_of_the_ledger(

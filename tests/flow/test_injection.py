@@ -14,7 +14,7 @@ import pytest
 
 from tests.fakes.openai_server import FakeOpenAI, Script
 from tests.flow.client import Client
-from tests.llm.test_inert import seen_by_a_tokenizer
+from tests.support.tokenizer import seen_by_a_tokenizer
 
 ATTACKS = json.loads((Path(__file__).parents[1] / "llm" / "injection.json").read_text("utf-8"))[
     "attacks"

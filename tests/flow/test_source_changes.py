@@ -3,8 +3,8 @@
 import pytest
 
 from tests.flow.client import Client
-from tests.flow.test_errors import error_of
-from tests.flow.test_files import ended, upload
+from tests.support.errors import error_of
+from tests.support.uploads import ended, upload
 
 
 async def question(client: Client, agent_id: str, answer: str) -> str:

@@ -8,9 +8,9 @@ import pytest
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.website import Website, page, running_website
 from tests.flow.client import Client
-from tests.flow.test_errors import error_of
-from tests.flow.test_files import ended
 from tests.stack import Stack, running
+from tests.support.errors import error_of
+from tests.support.uploads import ended
 
 PAGES = {
     "/": page("The Shop", "We sell lamps and nothing else.", "/delivery", "/returns", "/missing"),

@@ -9,36 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.llm.prompt.inert import inert
+from tests.support.tokenizer import TOKENS, seen_by_a_tokenizer
 
-TOKENS = (
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|start_header_id|>",
-    "<|eot_id|>",
-    "<｜User｜>",
-    "<start_of_turn>",
-    "<end_of_turn>",
-    "<s>",
-    "</s>",
-    "<<SYS>>",
-    "<</SYS>>",
-    "[INST]",
-    "[/INST]",
-    "[SYSTEM_PROMPT]",
-    "[TOOL_CALLS]",
-)
-"""Of ChatML, Llama 2 and 3, DeepSeek, Gemma and Mistral."""
 DISGUISES = ("\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\U000e0041")
 pieces = st.sampled_from([*TOKENS, *DISGUISES, *"<>|[]/＜｜ ", "a", "INST", "po", "\n", "é"])
 texts = st.lists(pieces, max_size=30).map("".join)
-
-
-def seen_by_a_tokenizer(text: str) -> set[str]:
-    """Return the control tokens that are in a text once what is invisible is gone."""
-    visible = re.sub("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]", "", text)
-    visible = visible.replace("＜", "<").replace("｜", "|").lower()
-    return {token for token in TOKENS if token.replace("｜", "|").lower() in visible}
 
 
 @pytest.mark.parametrize("token", TOKENS)

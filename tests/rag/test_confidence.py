@@ -20,6 +20,8 @@ from tests.eval.calibrate import (
     unseen_errors,
 )
 
+pytestmark = pytest.mark.slow
+
 Score = st.floats(-1, 1)
 
 

@@ -17,7 +17,7 @@ from services.rag.app import run
 from services.rag.search.chat import NOT_AT_ALL, NOT_NOW
 from tests.fakes.odd_embeddings import Behaviour, OddEmbeddings, Said, ordinary
 from tests.rag.service import Rag, chat_request
-from tests.rag.test_odd_embeddings import ODD, RIGHT, error
+from tests.support.embedding_answers import ODD, RIGHT, error
 
 PERMANENT = {name: ODD[name] for name in ("401", "402", "404-model", "418", "error-with-200")}
 ACCIDENTS = {name: ODD[name] for name in ("nan", "zeros", "null", "empty-list", "page", "deep")}

@@ -13,8 +13,8 @@ import pytest
 
 from tests.fakes.odd_embeddings import Asked, OddEmbeddings, Said, listed, ordinary
 from tests.flow.client import HOURS, Client
-from tests.rag.test_odd_embeddings import error
 from tests.stack import Stack, running
+from tests.support.embedding_answers import error
 
 
 def without_base64(asked: Asked) -> Said:

@@ -2,50 +2,21 @@
 
 import asyncio
 import signal
-import sys
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from libs.bus.bus import Bus
-from libs.contracts.calls import Probe, probe
 from libs.contracts.events import SourceReady
 from libs.contracts.sources import GET_SOURCE, CreateSource, GetSource, Source
 from services.rag.embed.bundled import DIMENSIONS
 from services.rag.index.embedded import open_embedded_index
 from services.rag.settings import RagSettings
 from tests.rag.service import PATIENCE, Rag
-from tests.rag.test_files import file_of_rows, store_file
-from tests.rag.test_sources import long_text
-
-
-@asynccontextmanager
-async def process(environment: dict[str, str]) -> AsyncIterator[Process]:
-    """Run `python -m services rag`, and end it with the block if it has not ended by then."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services", "rag", env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        yield started
-    finally:
-        if started.returncode is None:
-            started.kill()
-        await started.communicate()
-
-
-async def until_up(bus: Bus) -> None:
-    """Wait until a rag process answers."""
-    await bus.call(probe("rag"), Probe(), patience=PATIENCE)
-
-
-async def stop(running: Process) -> int | None:
-    """Tell a process to stop, as an orchestrator does; return its exit status."""
-    running.terminate()
-    await running.communicate()
-    return running.returncode
+from tests.support.rag_process import process, stop, until_up
+from tests.support.source_texts import long_text
+from tests.support.stored_files import file_of_rows, store_file
 
 
 async def until_half_done(rag: Rag, source_id: str) -> Source:

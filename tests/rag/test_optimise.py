@@ -6,56 +6,22 @@ import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from libs.runtime.settings import SettingsError
-from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
+from services.rag.index.embedded import EmbeddedIndex
 from services.rag.index.interface import Chunk
 from services.rag.index.live import live_directory
+from tests.support.index_points import Vectors, chunks, opened, some_vectors
 from tests.waiting import eventually
 
-DIMENSIONS = 384
+pytestmark = pytest.mark.slow
+
 MANY = 12_000
 """Enough of one agent for a graph: 10 MB of vectors are read one by one instead."""
-
-Vectors = npt.NDArray[np.float64]
-
-
-def chunks(numbers: range, source: str = "s1", text: str = "") -> list[Chunk]:
-    """Chunks of one source of the agent a1."""
-    return [
-        Chunk(agent_id="a1", source_id=source, number=number, kind="text", title="", text=text)
-        for number in numbers
-    ]
-
-
-def some_vectors(count: int, seed: int = 7) -> Vectors:
-    """Vectors around a few topics."""
-    rng = np.random.default_rng(seed)
-    topics = np.random.default_rng(1).normal(size=(40, DIMENSIONS))
-    vectors = topics[rng.integers(0, 40, count)] + 0.7 * rng.normal(size=(count, DIMENSIONS))
-    scaled: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return scaled
-
-
-@asynccontextmanager
-async def opened(directory: Path, every: int = 0) -> AsyncIterator[EmbeddedIndex]:
-    """An index that looks every 20 ms whether it is to be optimised."""
-    opening = open_embedded_index(
-        directory,
-        collection="c",
-        dimensions=DIMENSIONS,
-        flush_seconds=0.02,
-        optimise_every=every,
-    )
-    async with opening as index:
-        yield index
 
 
 def directories(directory: Path) -> list[Path]:
@@ -220,7 +186,7 @@ async def test_a_live_directory_that_is_gone_is_one_sentence(tmp_path: Path) -> 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from tests.rag.test_optimise import chunks, opened, some_vectors
+from tests.support.index_points import chunks, opened, some_vectors
 
 async def main():
     vectors = some_vectors(1_000).tolist()

@@ -11,40 +11,16 @@ from libs.contracts.sources import (
     DELETE_SOURCE,
     GET_SOURCE,
     LIST_SOURCES,
-    CreateSource,
     DeleteSource,
     GetSource,
     ListSources,
     SourceSubmitted,
 )
-from libs.runtime.ids import new_id
 from services.rag.app import run
 from tests.fakes.openai_server import FakeOpenAI
 from tests.rag.service import Rag, agent_deleted
 from tests.rag.shop import SOURCES
-
-HOURS = SOURCES[0]
-
-
-def long_text(paragraphs: int) -> CreateSource:
-    """A text source that makes a chunk of each paragraph."""
-    text = "\n\n".join(f"Shelf {number} holds paint. " * 25 for number in range(paragraphs))
-    return CreateSource(
-        source_id=new_id("src"),
-        account_id="acc",
-        agent_id="",
-        kind="text",
-        title="Shelves",
-        text=text,
-    )
-
-
-def hours() -> CreateSource:
-    """The shop's business hours under an id of their own, in words of their own."""
-    source_id = new_id("src")
-    return msgspec.structs.replace(
-        HOURS, source_id=source_id, answer=f"{HOURS.answer} ({source_id})"
-    )
+from tests.support.source_texts import hours, long_text
 
 
 async def test_a_new_source_is_queued_then_ready(rag: Rag) -> None:

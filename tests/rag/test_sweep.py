@@ -15,9 +15,9 @@ from libs.contracts.sources import SourceSubmitted
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
 from services.rag.sources.calls import PUBLISHED_WITHIN, SourceCalls
-from tests.rag.test_files import file_of_rows, store_file
-from tests.rag.test_sources import long_text
 from tests.rag.worker import Worker
+from tests.support.source_texts import long_text
+from tests.support.stored_files import file_of_rows, store_file
 
 NOW = timedelta(0)
 

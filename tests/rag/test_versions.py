@@ -20,9 +20,9 @@ from libs.contracts.sources import (
 )
 from libs.runtime.ids import new_id
 from tests.rag.service import Rag
-from tests.rag.test_files import file_of_rows, has_file, store_file
-from tests.rag.test_sources import hours, long_text
 from tests.rag.worker import BATCH, Worker
+from tests.support.source_texts import hours, long_text
+from tests.support.stored_files import file_of_rows, has_file, store_file
 
 ANY = [1.0, 0.0]
 

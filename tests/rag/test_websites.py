@@ -34,8 +34,8 @@ from tests.fakes.website import HTML, Answer, Website, page, redirect, running_w
 from tests.rag import documents, sites
 from tests.rag.service import Rag, agent_deleted
 from tests.rag.sites import source
-from tests.rag.test_kill import process, stop, until_up
-from tests.rag.test_sources import long_text
+from tests.support.rag_process import process, stop, until_up
+from tests.support.source_texts import long_text
 from tests.waiting import eventually
 
 

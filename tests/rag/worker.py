@@ -20,7 +20,7 @@ from services.rag.sources.ingest import Ingestion, Sizes
 from services.rag.sources.store import SourceStore
 from services.rag.sources.turns import IngestionTurns
 from services.rag.sources.websites import Websites
-from tests.rag.test_sources import long_text
+from tests.support.source_texts import long_text
 
 BATCH = 2
 READING = ReadLimits(seconds=60, memory=1024 * 1024 * 1024, pages=100, characters=100_000)

@@ -11,9 +11,9 @@ import pytest
 from tests.fakes.link import Link
 from tests.fakes.openai_server import FakeOpenAI, Script
 from tests.flow.client import HOURS, Client, Refused, Streamed
-from tests.flow.test_credits import settled
-from tests.flow.test_kill import HOLD_TTL, ended_well, every_message_has_an_end
 from tests.stack import Stack, running
+from tests.support.credits import settled
+from tests.support.ends import HOLD_TTL, ended_well, every_message_has_an_end
 from tests.waiting import eventually
 
 REQUESTS = 20

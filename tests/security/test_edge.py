@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.security.conftest import Owned
-from tests.security.test_headers import exchanged
 from tests.stack import Stack
+from tests.support.exchange import exchanged
 
 MEGABYTE = 1024 * 1024
 SOCKETS = 2

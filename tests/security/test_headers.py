@@ -1,6 +1,5 @@
 """Headers and bodies that come from outside, and those that go out."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -8,6 +7,7 @@ import pytest
 
 from tests.security.conftest import Owned
 from tests.stack import Stack
+from tests.support.exchange import exchanged
 
 EVIL_ORIGINS = (
     "null",
@@ -66,20 +66,6 @@ async def test_a_chunked_body_is_bounded_too(owner: Owned) -> None:
         headers={"Content-Type": "application/json"},
     )
     assert response.status_code == 413
-
-
-async def exchanged(stack: Stack, said: bytes) -> bytes:
-    """Say something on a new connection; return all that comes until it is closed."""
-    port = next(iter(stack.ports.values()))
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(said)
-        async with asyncio.timeout(20):
-            return await reader.read()
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
 
 
 async def test_headers_are_bounded(stack: Stack) -> None:

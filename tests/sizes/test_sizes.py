@@ -9,8 +9,8 @@ import pytest
 from libs.contracts.sizes import ANSWER, size_of
 from tests.fakes.webhook_receiver import Receiver
 from tests.flow.client import Client
-from tests.flow.test_files import ended, upload
 from tests.sizes.conftest import LONG, MOST_RESPONSE
+from tests.support.uploads import ended, upload
 
 QUESTION = "What does the warranty cover?"
 

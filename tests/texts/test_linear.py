@@ -51,6 +51,8 @@ from services.rag.search.rank import distinct, ranked
 from services.rag.search.suggest import suggest
 from tests.texts.strange import runs
 
+pytestmark = pytest.mark.slow
+
 PATTERN_RUN = 1_000
 LONGER = 4
 """Times a run is as long as another: a linear pattern takes so many times as long for it."""

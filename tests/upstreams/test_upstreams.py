@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.flow.test_credits import settled
+from tests.support.credits import settled
 from tests.upstreams.case import Answered, Case, Fails
 from tests.upstreams.conftest import SECTIONS, Asked, World
 

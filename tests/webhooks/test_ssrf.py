@@ -18,8 +18,8 @@ from services.webhooks.endpoints.calls import EndpointCalls
 from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 from services.webhooks.settings import WebhooksSettings
-from tests.egress.test_safe_transport import REFUSED_URLS
 from tests.fakes.webhook_receiver import Answer, Receiver
+from tests.support.refused_urls import REFUSED_URLS
 from tests.webhooks.conftest import Owner
 from tests.webhooks.happenings import received
 

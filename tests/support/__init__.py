@@ -1,0 +1,1 @@
+"""What test modules share; they never import from each other."""
