@@ -250,7 +250,7 @@ class Replay(Message, frozen=True, kw_only=True, tag="webhooks.replay.v1"):
     statuses: tuple[DeliveryStatus, ...]
     first: str
     last: str
-    account_id: str = ""
+    account_id: str
 
 
 class Delivery(Message, frozen=True, kw_only=True, tag="webhooks.delivery.v1"):
@@ -268,10 +268,10 @@ class Delivery(Message, frozen=True, kw_only=True, tag="webhooks.delivery.v1"):
     body: str
     attempt: int = 1
     not_before: datetime | None = None
-    delivery_id: str = ""
+    delivery_id: str
     replay_id: str = ""
     test: bool = False
-    account_id: str = ""
+    account_id: str
 
     @property
     def key(self) -> str:

@@ -297,7 +297,12 @@ SAMPLES: tuple[Message, ...] = (
     webhooks.ReplayDelivery(**ENDPOINT_ID, delivery_id="dlv_1"),
     webhooks.ReplayFailed(**ENDPOINT_ID, since=AT),
     webhooks.Replay(
-        **ENDPOINT_ID, replay_id="rpl_1", statuses=("failed",), first="dlv_1", last="dlv_2"
+        **ENDPOINT_ID,
+        replay_id="rpl_1",
+        statuses=("failed",),
+        first="dlv_1",
+        last="dlv_2",
+        account_id="acc_1",
     ),
     webhooks.Delivery(
         webhook_id="evt_1",
@@ -310,6 +315,7 @@ SAMPLES: tuple[Message, ...] = (
         delivery_id="dlv_1",
         replay_id="rpl_1",
         test=True,
+        account_id="acc_1",
     ),
     accounts.CreateAccount(name="Shop", plan="pro", credits=100),
     accounts.AccountCreated(account=ACCOUNT, secret_key="sk_1"),

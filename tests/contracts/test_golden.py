@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from libs.contracts import chat, events, webhooks
+from libs.contracts import chat, events
 from libs.contracts.message import Message, decode, encode
 from libs.contracts.queues import EVENT_QUEUES
 from tests.contracts.samples import GOLDEN, SAMPLES
@@ -52,30 +52,6 @@ def test_unknown_fields_are_ignored(sample: Message) -> None:
     """An older process reads what a newer one sends."""
     newer = msgspec.json.decode(encode(sample)) | {"added_later": 1}
     assert decode(msgspec.json.encode(newer), type(sample)) == sample
-
-
-BEFORE_AGENT_SETTINGS = b"""{"type":"chat.grounded.v1","request":{"type":"chat.requested.v1",\
-"message_id":"msg_1","conversation_id":"conv_1","account_id":"acc_1","agent":{"id":"agent_1",\
-"name":"Shop","instructions":"Be kind."},"question":"Hi","history":[],"model":"extractive",\
-"credits":1,"edge":"edge_1","requested_at":"2026-01-23T10:00:00Z"},"passages":[],\
-"confidence":0.0}"""
-
-
-def test_message_of_an_older_release_is_read() -> None:
-    """One that knew no settings of an agent: they are the server's, and nothing falls back."""
-    grounded = decode(BEFORE_AGENT_SETTINGS, chat.ChatGrounded)
-    agent = grounded.request.agent
-    assert (agent.language, agent.temperature, agent.answer_threshold) == (None, None, None)
-    assert (grounded.request.fallbacks, grounded.suggestions) == ((), ())
-
-
-BEFORE_ACCOUNTS = b"""{"type":"webhooks.delivery.v1","webhook_id":"evt_1","endpoint_id":"wh_1",\
-"agent_id":"agent_1","event":"message.sent","body":"{}"}"""
-
-
-def test_a_delivery_of_an_older_release_is_read() -> None:
-    """One that did not say which account's it is."""
-    assert decode(BEFORE_ACCOUNTS, webhooks.Delivery).account_id == ""
 
 
 def test_what_was_added_to_old_messages_travels() -> None:

@@ -237,6 +237,7 @@ async def test_a_replay_that_is_done_twice_sends_once(
         statuses=("retrying", "failed"),
         first=rows[-1].id,
         last=rows[1].id,
+        account_id="acc_1",
     )
     for delivery in ("first", "second"):
         await bus.publish(WEBHOOK_REPLAYS.subject_of(replay), replay, delivery)

@@ -109,12 +109,12 @@ class DeliveryLog:
             items.append(row)
         return tuple(items), None
 
-    async def get(self, endpoint_id: str, row_id: str) -> tuple[DeliveryRow, Delivery] | None:
-        """Return a row and what was delivered, None when there is no such row."""
+    async def get(self, endpoint_id: str, row_id: str) -> tuple[DeliveryRow, str] | None:
+        """Return a row and the body that was delivered, None when there is no such row."""
         document = await self._rows.find_one({"_id": row_id})
         if document is None or document["endpoint_id"] != endpoint_id:
             return None
-        return _row(document), _delivery(document)
+        return _row(document), str(document["body"])
 
     async def of_statuses(self, replay: Replay) -> AsyncIterator[Delivery]:
         """Yield what a replay is to send, oldest first by status.
@@ -130,7 +130,7 @@ class DeliveryLog:
                 found = self._rows.find(query).sort("_id", 1).limit(REPLAYED_AT_ONCE)
                 documents = await found.to_list(None)
                 for document in documents:
-                    yield _delivery(document)
+                    yield _delivery(document, replay)
                 if len(documents) < REPLAYED_AT_ONCE:
                     break
                 first = {"$gt": documents[-1]["_id"]}
@@ -240,7 +240,7 @@ def _row(document: dict[str, Any]) -> DeliveryRow:
     return msgspec.convert(fields, DeliveryRow)
 
 
-def _delivery(document: dict[str, Any]) -> Delivery:
+def _delivery(document: dict[str, Any], replay: Replay) -> Delivery:
     return Delivery(
         webhook_id=document["webhook_id"],
         endpoint_id=document["endpoint_id"],
@@ -248,6 +248,7 @@ def _delivery(document: dict[str, Any]) -> Delivery:
         event=document["event"],
         body=document["body"],
         delivery_id=document["_id"],
-        replay_id=document["replay_id"],
+        replay_id=replay.replay_id,
         test=document["test"],
+        account_id=replay.account_id,
     )

@@ -25,7 +25,7 @@ from services.webhooks.endpoints.known import KnownEndpoints
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 from services.webhooks.sending.attempt import AttemptResult, Sender
 from services.webhooks.sending.lanes import EndpointBusy, Lanes
-from services.webhooks.sending.log import DeliveryLog, Entry, delivery_id
+from services.webhooks.sending.log import DeliveryLog, Entry
 from services.webhooks.sending.retry import next_delay, put_back_delay
 from services.webhooks.settings import WebhooksSettings
 
@@ -68,11 +68,11 @@ class Dispatcher:
 
     async def handle(self, delivered: Delivered[Delivery]) -> None:
         """Send one delivery when its time has come. Raises RetryLater when it has not."""
-        delivery = _with_id(delivered.message)
+        delivery = delivered.message
         _wait_until(delivery.not_before)
         came_before = delivered.attempt > 1 or delivery.attempt > 1 or bool(delivery.replay_id)
         try:
-            async with self._lanes.turn(delivery.endpoint_id, _whose(delivery)) as lane:
+            async with self._lanes.turn(delivery.endpoint_id, delivery.account_id) as lane:
                 # Looked up now, after the wait: it may have been deleted or paused meanwhile.
                 endpoint = await self._receiver(delivery, came_before=came_before)
                 if endpoint is None:
@@ -193,19 +193,6 @@ class Dispatcher:
             delivery,
             f"dead:{delivery.webhook_id}:{delivery.endpoint_id}:{delivery.replay_id}",
         )
-
-
-def _with_id(delivery: Delivery) -> Delivery:
-    """Name the log's row of a delivery that an older release queued."""
-    if delivery.delivery_id:
-        return delivery
-    named = delivery_id(delivery.webhook_id, delivery.endpoint_id, now())
-    return replace(delivery, delivery_id=named)
-
-
-def _whose(delivery: Delivery) -> str:
-    """Return whose places a delivery takes; an older release did not say which account's."""
-    return delivery.account_id or delivery.agent_id
 
 
 def _wait_until(not_before: datetime | None) -> None:

@@ -65,11 +65,11 @@ class Replays:
     async def get(self, request: webhooks.GetDelivery) -> webhooks.DeliveryFound:
         """Return a delivery and its body. Raises FaultError `not_found`."""
         await self._endpoints.find(request.agent_id, request.endpoint_id)
-        row, delivery = await self._find(request.endpoint_id, request.delivery_id)
+        row, body = await self._find(request.endpoint_id, request.delivery_id)
         if size_of(row) > MOST_ROW:
             attempts = (msgspec.structs.replace(one, response="") for one in row.attempts)
             row = msgspec.structs.replace(row, attempts=tuple(attempts))
-        return webhooks.DeliveryFound(delivery=row, body=delivery.body)
+        return webhooks.DeliveryFound(delivery=row, body=body)
 
     async def test(self, request: webhooks.SendTest) -> webhooks.DeliveryQueued:
         """Queue a made-up event, flagged. Raises FaultError `not_found` and `invalid`."""
@@ -120,7 +120,7 @@ class Replays:
         Raises RetryLater while so many of the account's are being worked on here.
         """
         replay = delivered.message
-        whose = replay.account_id or replay.agent_id
+        whose = replay.account_id
         if self._running[whose] >= REPLAYS_PER_ACCOUNT:
             raise RetryLater(TURN_DELAY)
         self._running[whose] += 1
@@ -135,17 +135,12 @@ class Replays:
     async def _queue_again(self, replay: Replay) -> int:
         count = 0
         async for delivery in self._log.of_statuses(replay):
-            again = msgspec.structs.replace(
-                delivery, replay_id=replay.replay_id, account_id=replay.account_id
-            )
-            await self._log.replaying(again)
-            await self._bus.send(WEBHOOK_DELIVERIES, again)
+            await self._log.replaying(delivery)
+            await self._bus.send(WEBHOOK_DELIVERIES, delivery)
             count += 1
         return count
 
-    async def _find(
-        self, endpoint_id: str, row_id: str
-    ) -> tuple[webhooks.DeliveryRow, webhooks.Delivery]:
+    async def _find(self, endpoint_id: str, row_id: str) -> tuple[webhooks.DeliveryRow, str]:
         found = await self._log.get(endpoint_id, row_id)
         if found is None:
             raise FaultError("not_found", "the webhook has no such delivery", "delivery_id")
