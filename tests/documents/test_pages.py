@@ -60,7 +60,7 @@ def test_every_decision_is_in_the_index() -> None:
     """Once, under the title that its page has."""
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text("utf-8")
-    listed = dict((name, title) for title, name in re.findall(r"\[([^\]]+)\]\(([\w-]+\.md)\)", index))
+    listed = {name: title for title, name in re.findall(r"\[([^\]]+)\]\(([\w-]+\.md)\)", index)}
     titles = {
         path.name: path.read_text("utf-8").splitlines()[0].removeprefix("# ")
         for path in folder.glob("*.md")
