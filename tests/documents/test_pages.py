@@ -16,6 +16,7 @@ STEPS = 14
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"")
 _FENCED = re.compile(r"```.*?```", re.DOTALL)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_PLACE = re.compile(r"`([\w./]+\.py)`(?: \(`(\w+)`\))?")
 _FILE = re.compile(r"`([\w./]+\.py)`")
 
 
@@ -86,7 +87,15 @@ def test_a_word_means_one_thing() -> None:
     rows = _rows("docs/glossary.md", "# Glossary")
     words = [row[0] for row in rows]
     assert words == sorted(set(words), key=str.lower)
-    assert all(len(row) == 3 and "`" in row[2] for row in rows)
+    wrong = []
+    for word, _, where in rows:
+        places = _PLACE.findall(where)
+        assert places, word
+        for file, name in places:
+            code = (ROOT / file).read_text("utf-8")
+            if name and not re.search(rf"^(?:class |async def |def )?{name}\b", code, re.MULTILINE):
+                wrong.append((word, file, name))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("theme", THEMES)
