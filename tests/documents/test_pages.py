@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from libs.contracts.queues import QUEUES, TOPICS
+from libs.contracts.asyncapi import SENT
 from tests.documents.picture import THEMES, picture
 from tests.documents.test_named_files import ROOT, texts
 
@@ -102,7 +102,7 @@ def test_a_word_means_one_thing() -> None:
 def test_the_picture_shows_what_is_declared(theme: str) -> None:
     """Everything that one service sends another; that the files are current, `make check` says."""
     drawn = picture(theme)
-    for one in (*QUEUES, *TOPICS):
+    for one in SENT:
         pairs = [(a, b) for a in one.senders for b in one.receivers if a != b]
         if pairs and not one.subject.startswith("events.") and not one.name.startswith("cache."):
             assert one.name in drawn
