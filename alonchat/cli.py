@@ -31,7 +31,7 @@ Demo = Annotated[bool, Parameter(help="Create the demo account and agent on the 
 app = App(
     name="alonchat",
     help="Run AlonChat and look after it.",
-    version=f"alonchat {version('alonchat')}",
+    version=lambda: f"alonchat {version('alonchat')}",
     version_flags=["--version"],
     exit_on_error=False,
     print_error=False,

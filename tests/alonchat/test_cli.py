@@ -1,6 +1,7 @@
 """The operators' command: what it prints, as text and as JSON, when it works and when it can't."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ COMMANDS = [
     ("dead", "list"),
     ("dead", "replay", "--all"),
 ]
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    """As pyproject.toml has it; an installation that is older says so."""
+    project = tomllib.loads((Path(cli.__file__).parents[1] / "pyproject.toml").read_text())
+    version = project["project"]["version"]
+    assert run(capsys, "--version") == (0, f"alonchat {version}\n", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

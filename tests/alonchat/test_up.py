@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import signal
 import stat
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,10 @@ NAMES = [
     "ALONCHAT_SECRET_KEY",
     "ALONCHAT_PUBLISHABLE_KEY",
 ]
+
+
+README = Path(__file__).parents[2] / "README.md"
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +101,19 @@ async def test_the_printed_curl_line_answers_from_the_demo(stack: Installed) -> 
     assert answer["sources"][0]["type"] == "qa"
     assert answer["sources"][0]["relevance"] > 0.5
     assert answer["confidence"] > 0.5
+
+
+def test_the_readmes_curl_answers_from_the_demo(stack: Installed) -> None:
+    """The README's own lines, in a shell, where `make run` was started."""
+    pasted = next(one for one in SHELL.findall(README.read_text("utf-8")) if "curl" in one)
+    assert ". .data/demo.env" in pasted
+    pasted = pasted.replace(".data/demo.env", shlex.quote(str(stack.directory / "demo.env")))
+    ran = subprocess.run(
+        ["sh", "-c", pasted], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert json.loads(ran.stdout)["response"] == (
+        "We're open Monday-Saturday, 9AM to 6PM. Closed on Sundays and holidays!"
+    )
 
 
 async def test_the_demo_knows_what_it_does_not_know(stack: Installed) -> None:

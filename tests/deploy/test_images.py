@@ -6,6 +6,8 @@ No image can be built here; in its place whatever its requirements do not name c
 import re
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -33,6 +35,28 @@ def missing_in(service: str) -> list[str]:
         for package, owners in packages_distributions().items()
         if installed.isdisjoint(map(normal, owners))
     )
+
+
+def test_the_licence_is_named_everywhere() -> None:
+    """In the package, in the images, and as the text itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "Apache-2.0"
+    assert 'org.opencontainers.image.licenses="Apache-2.0"' in (ROOT / "Dockerfile").read_text()
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+
+
+def test_what_is_copied_is_not_ignored() -> None:
+    """The context of a build has only what .dockerignore lets in."""
+    let_in = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY "):
+            *copied, _ = line.removeprefix("COPY ").replace("${SERVICE}", "api").split()
+            for one in copied:
+                assert any(fnmatch(one, good) or one.startswith(f"{good}/") for good in let_in), one
 
 
 @pytest.mark.parametrize("service", SERVICES)

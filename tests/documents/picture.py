@@ -1,6 +1,10 @@
-"""docs/picture-light.svg and -dark.svg: the services, and what is declared between them."""
+"""docs/picture-light.svg and -dark.svg: the services, and what is declared between them.
+
+What is drawn comes from libs/contracts; where it is drawn is here.
+"""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -9,31 +13,60 @@ from libs.contracts.calls import SERVICES
 from libs.contracts.queues import EVENT_QUEUES, EVERY_EVENT, TOPICS, WORK, Queue, Topic
 
 BETWEEN: tuple[Queue[Any] | Topic[Any], ...] = (*WORK, *TOPICS)
-WIDTH, HEIGHT = 860, 370
+WIDTH, HEIGHT = 860, 390
 BOX = (120, 46)
 SERVICE_AT = {
-    "api": (210, 150),
-    "rag": (450, 50),
-    "llm": (690, 150),
-    "billing": (330, 330),
-    "webhooks": (570, 330),
+    "api": (190, 140),
+    "rag": (430, 140),
+    "llm": (670, 140),
+    "billing": (190, 350),
+    "webhooks": (430, 350),
 }
-LOG_Y = 240
+LOG_Y = 245
 """The height of the event log, a line across the picture."""
-OUTSIDE = {"clients": (60, 150), "model server": (810, 60), "subscribers": (780, 330)}
 THEMES = {
     "light": {"ink": "#1f2328", "soft": "#59636e", "box": "#eef3fb", "line": "#3b6fd4"},
     "dark": {"ink": "#e6edf3", "soft": "#9198a1", "box": "#1c2533", "line": "#6ea0ff"},
 }
+Colours = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Route:
+    """The way of an arrow as an SVG path, and where what goes along it is named."""
+
+    path: str
+    x: int
+    y: int
+    anchor: str = "middle"
+
+
+ROUTES = {
+    ("api", "rag"): Route("M252 140H366", 309, 132),
+    ("rag", "llm"): Route("M492 140H606", 549, 132),
+    ("api", "llm"): Route("M205 115C205 62 655 62 655 113", 430, 69),
+    ("llm", "api"): Route("M685 115C685 6 175 6 175 113", 430, 27),
+    ("api", "billing"): Route("M236 165V325", 244, 300, "start"),
+    ("api", "webhooks"): Route("M252 160L384 325", 300, 206, "start"),
+}
+"""Of everything that one service sends another; a new pair needs a line here."""
+OUTSIDE = {
+    "clients": Route("M84 140H128", 54, 144),
+    "model server": Route("M732 140H762", 810, 144),
+    "subscribers": Route("M492 350H560", 604, 354),
+}
 
 
 def between() -> dict[tuple[str, str], list[str]]:
-    """Return what goes from one service to another, by both of them."""
+    """Return what goes from one service to another, by both of them.
+
+    Without probes and caches, which are of every service and no step of a message.
+    """
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in BETWEEN:
         for sender in one.senders:
             for receiver in one.receivers:
-                if sender != receiver:
+                if sender != receiver and not one.name.startswith("cache."):
                     found[sender, receiver].append(one.name)
     for call in all_calls():
         if call.service not in {"api", "llm"} and not call.subject.endswith(".probe"):
@@ -46,49 +79,51 @@ def between() -> dict[tuple[str, str], list[str]]:
 def picture(theme: str) -> str:
     """Return the drawing as SVG."""
     colours = THEMES[theme]
-    parts = [_log(colours)]
-    for (sender, receiver), names in between().items():
-        if names != ["cache.invalidated"]:  # of every edge, and no step of a message
-            parts.append(_arrow(sender, receiver, [n for n in names if n[:5] != "cache"], colours))
+    soft, line = colours["soft"], colours["line"]
+    parts = [_arrow(ROUTES[pair].path, line) for pair in between()]
+    parts += _log(colours)
+    for pair, names in between().items():
+        route = ROUTES[pair]
+        text = "  ·  ".join(names) if {"llm"} & set(pair) else "\n".join(names)
+        parts += _label(route, text, soft)
     parts += [_box(name, *SERVICE_AT[name], colours) for name in SERVICES]
-    for name, (x, y) in OUTSIDE.items():
-        parts.append(_text(x, y + 4, name, colours["soft"], size=13))
-    parts.append(_line(95, 150, 150, 150, colours["soft"], "outside"))
-    parts.append(_line(720, 127, 790, 70, colours["soft"], "outside"))
-    parts.append(_line(630, 330, 735, 330, colours["soft"], "outside"))
+    for name, route in OUTSIDE.items():
+        parts.append(f'<path d="{route.path}" stroke="{soft}" stroke-dasharray="2 3" fill="none"/>')
+        parts.append(_text(route.x, route.y, name, soft, size=13))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="system-ui, sans-serif" role="img" '
         'aria-label="The services and what they send each other">\n'
         '<defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-        f'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="{colours["line"]}"/>'
+        f'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="{line}"/>'
         "</marker></defs>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 
 
-def _log(colours: dict[str, str]) -> str:
+def _log(colours: Colours) -> list[str]:
     """Return the event log, with who writes to it and who reads it."""
     senders = {sender for queue in EVENT_QUEUES.values() for sender in queue.senders}
     readers = {one for queue in EVENT_QUEUES.values() for one in queue.receivers}
     readers |= set(EVERY_EVENT.receivers)
-    log = (
-        f'<rect x="150" y="{LOG_Y - 14}" width="600" height="28" rx="14" stroke-dasharray="4 3" '
+    bar = (
+        f'<rect x="130" y="{LOG_Y - 15}" width="600" height="30" rx="15" '
         f'fill="{colours["box"]}" stroke="{colours["line"]}"/>'
     )
-    label = f"event log: {len(EVENT_QUEUES)} kinds"
-    parts = [log, _text(590, LOG_Y + 5, label, colours["ink"], size=13)]
+    label = f"event log: {len(EVENT_QUEUES)} kinds of events, the first outcome of a message stays"
+    parts = [bar, _text(430, LOG_Y + 5, label, colours["ink"], size=13)]
     for name in SERVICES:
         x, y = SERVICE_AT[name]
-        edge = y + (BOX[1] // 2 if y < LOG_Y else -BOX[1] // 2)
-        side = LOG_Y - 14 if y < LOG_Y else LOG_Y + 14
+        above = y < LOG_Y
+        edge = y + (BOX[1] // 2 + 2 if above else -BOX[1] // 2 - 2)
+        side = LOG_Y - 17 if above else LOG_Y + 17
         if name in senders:
-            parts.append(_line(x - 12, edge, x - 12, side, colours["line"], "arrow"))
+            parts.append(_arrow(f"M{x - 10} {edge}V{side}", colours["line"]))
         if name in readers:
-            parts.append(_line(x + 12, side, x + 12, edge, colours["line"], "arrow"))
-    return "\n".join(parts)
+            parts.append(_arrow(f"M{x + 10} {side}V{edge}", colours["line"]))
+    return parts
 
 
-def _box(name: str, x: int, y: int, colours: dict[str, str]) -> str:
+def _box(name: str, x: int, y: int, colours: Colours) -> str:
     width, height = BOX
     return (
         f'<rect x="{x - width // 2}" y="{y - height // 2}" width="{width}" height="{height}" '
@@ -97,39 +132,24 @@ def _box(name: str, x: int, y: int, colours: dict[str, str]) -> str:
     )
 
 
-def _arrow(sender: str, receiver: str, names: list[str], colours: dict[str, str]) -> str:
-    """Return an arrow from box to box; the way back runs beside the way there."""
-    back = list(SERVICE_AT).index(sender) > list(SERVICE_AT).index(receiver)
-    beside = 9 if back else -9
-    (ax, ay), (bx, by) = ((x, y + beside) for x, y in (SERVICE_AT[sender], SERVICE_AT[receiver]))
-    start, end = _leaves(ax, ay, bx, by), _leaves(bx, by, ax, ay)
-    share = 0.9 if by > LOG_Y else 0.5
-    x, y = (round(one + share * (other - one)) for one, other in zip(start, end, strict=True))
-    if ay != by:  # beside a line that falls or rises, not on it
-        x += 52 if ay < by < LOG_Y else -56
-    line, first = (13, 16) if back else (-13, -7)
-    labels = [
-        _text(x, y + first + line * at, name, colours["soft"], size=11)
-        for at, name in enumerate(names)
+def _arrow(path: str, colour: str) -> str:
+    look = f'stroke="{colour}" stroke-width="1.4" fill="none"'
+    return f'<path d="{path}" {look} marker-end="url(#end)"/>'
+
+
+def _label(route: Route, text: str, colour: str) -> list[str]:
+    """Return the lines of a text, the last one at its place."""
+    lines = text.split("\n")
+    return [
+        _text(route.x, route.y - 14 * above, line, colour, size=11, anchor=route.anchor)
+        for above, line in zip(reversed(range(len(lines))), lines, strict=True)
     ]
-    return "\n".join([_line(*start, *end, colours["line"], "arrow"), *labels])
 
 
-def _leaves(ax: int, ay: int, bx: int, by: int) -> tuple[int, int]:
-    """Return where a line from the middle of a box leaves it."""
-    width, height = BOX[0] / 2 + 2, BOX[1] / 2 + 2
-    dx, dy = bx - ax, by - ay
-    share = min(width / abs(dx) if dx else 9, height / abs(dy) if dy else 9)
-    return round(ax + dx * share), round(ay + dy * share)
-
-
-def _line(ax: int, ay: int, bx: int, by: int, colour: str, kind: str) -> str:
-    end = ' marker-end="url(#end)"' if kind == "arrow" else ' stroke-dasharray="2 3"'
-    return f'<path d="M{ax} {ay}L{bx} {by}" stroke="{colour}" stroke-width="1.4" fill="none"{end}/>'
-
-
-def _text(x: int, y: int, text: str, colour: str, *, size: int, weight: int = 400) -> str:
+def _text(
+    x: int, y: int, text: str, colour: str, *, size: int, weight: int = 400, anchor: str = "middle"
+) -> str:
     return (
         f'<text x="{x}" y="{y}" fill="{colour}" font-size="{size}" font-weight="{weight}" '
-        f'text-anchor="middle">{escape(text)}</text>'
+        f'text-anchor="{anchor}">{escape(text)}</text>'
     )
