@@ -1,33 +1,14 @@
 """Every file of this repository that the README, docs/ and the code speak of is there."""
 
 import re
-import subprocess
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-ROOT = Path(__file__).parents[2]
+from tests.documents.tracked import ROOT, texts, tracked
+
 _NAMED = re.compile(r"(?<![\w.:/<*-])((?:[\w.-]+/)*[\w-]+\.(?:py|md|toml|yaml|sh))(?![\w*/-])")
 _CODE = re.compile(r"```.*?```", re.DOTALL)
 OTHERS = frozenset({"llms.md"})
 """Files of others: of users, of clients, of what is made by an example."""
-
-
-@cache
-def tracked() -> tuple[PurePosixPath, ...]:
-    """Return every file of the repository."""
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return tuple(map(PurePosixPath, listed.stdout.splitlines()))
-
-
-def texts() -> Iterator[PurePosixPath]:
-    """Yield what names files: prose, and the docstrings and comments of our own code."""
-    for path in tracked():
-        ours = path.parts[0] in {"services", "libs", "alonchat"} and path.suffix == ".py"
-        if ours or path.suffix == ".md":
-            yield path
 
 
 def named(path: PurePosixPath) -> set[PurePosixPath]:

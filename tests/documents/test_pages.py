@@ -8,7 +8,7 @@ import pytest
 
 from libs.contracts.asyncapi import SENT
 from tests.documents.picture import THEMES, picture
-from tests.documents.test_named_files import ROOT, texts
+from tests.documents.tracked import ROOT, texts
 
 PAGES = [path for path in texts() if path.suffix == ".md"]
 STEPS = 14
