@@ -172,7 +172,9 @@ class Acceptance:
     ) -> None:
         try:
             await self._store(request, thread, question)
-            await self._publish(request, await grounding, started=thread.is_new)
+            # First its events: once the request is there it is answered, whoever dies.
+            await self._announce(request, started=thread.is_new)
+            await self._send(request, await grounding)
         except Exception as error:
             # What is there of it by now is unknown; an outcome ends it, whatever it is.
             self._replies.line.answered(request.message_id)
@@ -275,10 +277,8 @@ class Acceptance:
         )
         await self._conversations.ask(asked, opened if thread.is_new else None)
 
-    async def _publish(
-        self, request: ChatRequested, grounded: Grounded | None, *, started: bool
-    ) -> None:
-        """Publish the request, to llm or to rag first, and its events."""
+    async def _announce(self, request: ChatRequested, *, started: bool) -> None:
+        """Log that the message was received, and that its conversation has begun."""
         common: dict[str, Any] = {
             "account_id": request.account_id,
             "agent_id": request.agent.id,
@@ -291,13 +291,14 @@ class Acceptance:
             message=request.question,
             **common,
         )
-        sending = [self._send(request, grounded), self._bus.emit(received)]
+        events: list[MessageReceived | ConversationStarted] = [received]
         if started:
             event_id = f"evt_started_{request.conversation_id}"
-            sending.append(self._bus.emit(ConversationStarted(event_id=event_id, **common)))
-        await asyncio.gather(*sending)
+            events.append(ConversationStarted(event_id=event_id, **common))
+        await asyncio.gather(*map(self._bus.emit, events))
 
     async def _send(self, request: ChatRequested, grounded: Grounded | None) -> bool:
+        """Publish the request: to llm, or to rag when its passages are not found yet."""
         if grounded is None:
             return await self._bus.send(CHAT_REQUESTED, request)
         return await self._bus.send(CHAT_GROUNDED, ChatGrounded.of(request, grounded))
