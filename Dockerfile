@@ -4,6 +4,7 @@ FROM python:3.11-slim
 ARG SERVICE
 LABEL org.opencontainers.image.title="alonchat-${SERVICE}" \
       org.opencontainers.image.description="AlonChat, a self-hosted Chat API: the service ${SERVICE}" \
+      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --create-home --home-dir /data alonchat
 WORKDIR /app

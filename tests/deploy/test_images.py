@@ -41,8 +41,21 @@ def test_the_licence_is_named_everywhere() -> None:
     """In the package, in the images, and as the text itself."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["license"] == "Apache-2.0"
-    assert 'org.opencontainers.image.licenses="Apache-2.0"' in (ROOT / "Dockerfile").read_text()
+    assert _label("licenses") == "Apache-2.0"
     assert "Apache License" in (ROOT / "LICENSE").read_text()
+
+
+def test_an_image_says_its_version() -> None:
+    """The one that `alonchat --version` prints in it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert _label("version") == project["version"]
+
+
+def _label(name: str) -> str:
+    """Return a label that each image has."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    (value,) = re.findall(rf'org\.opencontainers\.image\.{name}="([^"]*)"', dockerfile)
+    return value
 
 
 def test_what_is_copied_is_not_ignored() -> None:
