@@ -55,7 +55,7 @@ def _label(name: str) -> str:
     """Return a label that each image has."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     (value,) = re.findall(rf'org\.opencontainers\.image\.{name}="([^"]*)"', dockerfile)
-    return value
+    return str(value)
 
 
 def test_what_is_copied_is_not_ignored() -> None:
