@@ -34,9 +34,18 @@ def rows() -> Iterator[str]:
         for name, field in settings.model_fields.items():
             if owner != "every service" and name in Settings.model_fields:
                 continue
-            default = field.default
-            shown = "" if default in (PydanticUndefined, "", None) else f"`{default}`"
-            yield f"| `{name.upper()}` | {owner} | {shown} | {field.description} |"
+            meaning = (field.description or "").replace("<", "&lt;")  # a tag would not be shown
+            yield f"| `{name.upper()}` | {owner} | {_shown(field.default)} | {meaning} |"
+
+
+def _shown(default: object) -> str:
+    """Return a default as it would be set, nothing where there is none."""
+    if default in (PydanticUndefined, None):
+        return ""
+    if isinstance(default, tuple):
+        default = ",".join(f"{one:g}" if isinstance(one, float) else str(one) for one in default)
+    text = str(default).lower() if isinstance(default, bool) else str(default)
+    return f"`{text}`" if text else ""
 
 
 def written(document: str) -> str:
