@@ -6,12 +6,24 @@ environment wins over it. So every command finds the stack by the same settings.
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 STACK_FILE = "stack.env"
+
+T = TypeVar("T")
+
+
+def _parts(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+CommaSeparated = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_parts)]
+"""Several values in one variable, with or without spaces around the commas."""
 
 
 class SettingsError(Exception):

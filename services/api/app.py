@@ -74,7 +74,7 @@ async def _application(
     replies = Replies(
         bus,
         conversations,
-        silence=settings.answer_silence,
+        silence=settings.heartbeat_interval,
         timeout=settings.answer_timeout,
     )
     await replies.start()

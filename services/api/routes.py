@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, Middleware
 from libs.bus.bus import Bus
 from libs.bus.files import Files
 from libs.bus.health import Check
-from services.api.chat import feedback, messages
+from services.api.chat import messages
 from services.api.chat import send as chat
 from services.api.chat.accept import Acceptance
 from services.api.chat.cancel import Cancelling
@@ -25,9 +25,11 @@ from services.api.chat.reconnect import Reconnecting
 from services.api.chat.replies import Replies
 from services.api.chat.room import Admission
 from services.api.chat.stream import Relay
+from services.api.conversations import feedback
 from services.api.conversations import read as conversations
 from services.api.edge import health
 from services.api.edge.auth import Authentication
+from services.api.edge.fair_order import ChangesInFairOrder, FairOrder, Present
 from services.api.edge.key_usage import KeyUsage
 from services.api.edge.known import KnownCallers
 from services.api.edge.limits import RateLimiter
@@ -39,7 +41,6 @@ from services.api.edge.middleware import (
     media_type_only,
 )
 from services.api.edge.own_agent import managed_agent
-from services.api.edge.turns import ChangesTakeTurns, Present, Turns
 from services.api.http.bodies import TypedRequest
 from services.api.http.errors import respond
 from services.api.http.reference import (
@@ -139,10 +140,13 @@ def build(
     """Return the application over these parts."""
     grounding = Grounding(bus, at_once=settings.max_grounding_ahead)
     present = Present()
-    accepting = Turns(settings.accepting_per_account, present)
-    acceptance = Acceptance(bus, replies, conversations, grounding, settings, accepting)
+    accepting = FairOrder(settings.accepting_per_account, present)
+    idempotency = Idempotency(claims, conversations)
+    acceptance = Acceptance(
+        bus, replies, conversations, grounding, idempotency, settings, accepting
+    )
     cancelling = Cancelling(bus, replies, conversations, stopping)
-    relay = Relay(replies, acceptance, cancelling, heartbeat=settings.heartbeat_interval)
+    relay = Relay(replies, acceptance, cancelling)
     limiter = RateLimiter(bus)
     given = Given(
         settings=settings,
@@ -158,7 +162,6 @@ def build(
             directory=directory,
             admission=admission,
             acceptance=acceptance,
-            idempotency=Idempotency(claims, acceptance, conversations),
             reconnecting=Reconnecting(conversations),
             relay=relay,
         ),
@@ -174,7 +177,9 @@ def build(
         usage=usage,
         settings=settings,
     )
-    changes = DefineMiddleware(ChangesTakeTurns, turns=Turns(settings.changes_per_account, present))
+    changes = DefineMiddleware(
+        ChangesInFairOrder, fair=FairOrder(settings.changes_per_account, present)
+    )
     app = application(given, settings, [authentication, changes])
     app.state.allowed_methods = allowed_methods(app.routes)
     return Edge(app, directory, Refusals(settings.refusals_at_once))

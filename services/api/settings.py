@@ -144,11 +144,11 @@ class ApiSettings(Settings):
     answer_timeout: float = Field(
         300.0, gt=0, description="Seconds after which the edge stops waiting for an answer"
     )
-    answer_silence: float = Field(
-        5.0, gt=0, description="Seconds without a frame before the edge looks for lost ones"
-    )
     heartbeat_interval: float = Field(
-        15.0, gt=0, description="Seconds between comments on a silent stream"
+        5.0,
+        gt=0,
+        description="Seconds of silence after which a stream gets a comment and the edge looks for "
+        "frames that were lost",
     )
     cache_ttl: float = Field(
         30.0, gt=0, description="Seconds that keys and agents are remembered; changes are broadcast"

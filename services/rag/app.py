@@ -27,8 +27,8 @@ from services.rag.sources.calls import SourceCalls
 from services.rag.sources.content import Contents
 from services.rag.sources.ingest import Ingestion, Sizes
 from services.rag.sources.open_crawl import open_tools
+from services.rag.sources.slots import IngestionSlots
 from services.rag.sources.store import SourceStore
-from services.rag.sources.turns import IngestionTurns
 from services.rag.sources.websites import Crawls, Websites
 
 
@@ -73,9 +73,9 @@ async def run() -> AsyncIterator[None]:
                 index,
                 bus,
                 sizes_of(settings),
-                IngestionTurns(settings.rag_ingest_slots),
+                IngestionSlots(settings.rag_ingest_slots),
             ),
-            Crawls(states, pages, sources, bus, tools, IngestionTurns(settings.rag_crawl_slots)),
+            Crawls(states, pages, sources, bus, tools, IngestionSlots(settings.rag_crawl_slots)),
             sources,
             chat_slots=settings.rag_chat_slots,
             ingest_waiting=settings.rag_ingest_waiting,

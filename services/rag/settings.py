@@ -1,11 +1,10 @@
 """The settings of rag; every one is an environment variable of the same name in capitals."""
 
-from typing import Annotated, Any, Self
+from typing import Self
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import NoDecode
 
-from libs.runtime.settings import Settings
+from libs.runtime.settings import CommaSeparated, Settings
 
 
 class RagSettings(Settings):
@@ -137,7 +136,7 @@ class RagSettings(Settings):
         pattern=r"^[A-Za-z_-]+(/[!-~]+)?( [ -~]*)?$",
         description="How crawls name themselves; robots.txt means the part before the slash",
     )
-    crawl_private_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+    crawl_private_networks: CommaSeparated[IPvAnyNetwork] = Field(
         (),
         description="Networks beside the internet whose websites may be read, comma separated, "
         "such as `10.0.0.0/8`",
@@ -214,11 +213,6 @@ class RagSettings(Settings):
     def for_a_command(cls) -> Self:
         """Read the environment for a command that needs neither the bus nor Mongo."""
         return cls(_env_file=None)  # type: ignore[call-arg]  # an argument of pydantic-settings
-
-    @field_validator("crawl_private_networks", mode="before")
-    @classmethod
-    def _comma_separated(cls, value: Any) -> Any:
-        return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
     @field_validator("chunk_overlap")
     @classmethod

@@ -1,7 +1,6 @@
 """Settings of the webhooks service."""
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any
 
 from pydantic import (
     Field,
@@ -9,11 +8,9 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    field_validator,
 )
-from pydantic_settings import NoDecode
 
-from libs.runtime.settings import Settings
+from libs.runtime.settings import CommaSeparated, Settings
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
@@ -28,7 +25,7 @@ class WebhooksSettings(Settings):
         description="For development: also http, and loopback addresses, as targets. Other private "
         "addresses need WEBHOOK_ALLOWED_NETWORKS all the same",
     )
-    webhook_retry_delays: Annotated[tuple[NonNegativeFloat, ...], NoDecode] = Field(
+    webhook_retry_delays: CommaSeparated[NonNegativeFloat] = Field(
         (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR),
         description="Seconds before the second, third, … attempt, comma separated; each is varied "
         "by up to a fifth. After the last one the delivery is given up",
@@ -69,7 +66,7 @@ class WebhooksSettings(Settings):
     webhook_headers_bytes: PositiveInt = Field(
         4096, description="Bytes of one endpoint's custom headers, names and values together"
     )
-    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    webhook_allowed_networks: CommaSeparated[IPv4Network | IPv6Network] = Field(
         (),
         description="Networks that targets may be in beside the internet, comma separated, such as "
         "`10.1.0.0/16`: services of the operator's own",
@@ -92,12 +89,3 @@ class WebhooksSettings(Settings):
     webhook_cache_seconds: PositiveFloat = Field(
         5.0, description="Seconds that an agent's endpoints are remembered at most"
     )
-
-    @field_validator("webhook_retry_delays", "webhook_allowed_networks", mode="before")
-    @classmethod
-    def _comma_separated(cls, value: Any) -> Any:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()]
-            if isinstance(value, str)
-            else value
-        )

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from typing import cast
 
 import pytest
 
@@ -10,8 +9,8 @@ from libs.bus.errors import ServiceUnavailable
 from libs.contracts.accounts import Account
 from libs.runtime.clock import now
 from libs.runtime.mongo import Database
-from services.api.chat.accept import Acceptance, Accepted, Question, Turn
 from services.api.chat.idempotency import LEASE, Idempotency, Repeated
+from services.api.chat.turn import Turn, new_ids
 from services.api.edge.auth import Caller
 from services.api.http.errors import InProgress, NotFound, Unavailable
 from services.api.store.agents import Agent
@@ -41,7 +40,11 @@ AGENT = Agent(
     created_at=now(),
     updated_at=now(),
 )
-QUESTION = Question("Hello", None, "{}")
+
+
+def asked(question: str = "Hello") -> Turn:
+    """A message as one process checked it, with ids of its own."""
+    return Turn(CALLER, AGENT, question, None, "{}", False, new_ids(CALLER, None))
 
 
 class Edge:
@@ -52,28 +55,24 @@ class Edge:
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def accept(
-        self, _caller: Caller, _agent: Agent, _asked: Question, turn: Turn
-    ) -> Accepted:
+    async def accept(self, turn: Turn) -> Turn:
         """Accept a message."""
         self.turns.append(turn)
         self.begun.set()
         await self.go.wait()
-        return cast("Accepted", turn)
+        return turn
 
 
-def idempotency(database: Database, edge: Edge) -> Idempotency:
-    """A process's own."""
-    acceptance = cast("Acceptance", edge)
-    return Idempotency(Claims(database), acceptance, Conversations(database))
+async def once(database: Database, edge: Edge, turn: Turn, *, wait: bool = True) -> Turn | Repeated:
+    """Accept a message with the key "k", as a process does."""
+    idempotency = Idempotency(Claims(database), Conversations(database))
+    return await idempotency.once(turn, "k", edge.accept, wait=wait)
 
 
 async def died(database: Database) -> Turn:
     """A process takes the key, and is gone before the message is accepted."""
     edge = Edge()
-    accepting = asyncio.create_task(
-        idempotency(database, edge).accept(CALLER, AGENT, QUESTION, "k", wait=True)
-    )
+    accepting = asyncio.create_task(once(database, edge, asked()))
     await edge.begun.wait()
     accepting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -89,15 +88,10 @@ async def test_what_a_dead_process_began_is_accepted_as_the_same_message(
     edge = Edge()
     edge.go.set()
     with pytest.raises(InProgress):
-        await idempotency(database, edge).accept(CALLER, AGENT, QUESTION, "k", wait=False)
+        await once(database, edge, asked(), wait=False)
     earlier = now() - LEASE - timedelta(seconds=1)
     await database["idempotency"].update_many({}, {"$set": {"claimed_at": earlier}})
-    results = await asyncio.gather(
-        *(
-            idempotency(database, edge).accept(CALLER, AGENT, QUESTION, "k", wait=True)
-            for _ in range(5)
-        )
-    )
+    results = await asyncio.gather(*(once(database, edge, asked()) for _ in range(5)))
     assert edge.turns == [lost]
     assert [isinstance(result, Repeated) for result in results].count(False) == 1
     assert {result.turn for result in results if isinstance(result, Repeated)} == {lost}
@@ -110,9 +104,7 @@ class Broken(Edge):
         super().__init__()
         self._error = error
 
-    async def accept(
-        self, _caller: Caller, _agent: Agent, _asked: Question, turn: Turn
-    ) -> Accepted:
+    async def accept(self, turn: Turn) -> Turn:
         """Publish it, perhaps."""
         self.turns.append(turn)
         raise self._error
@@ -125,11 +117,11 @@ async def test_what_an_outage_cut_off_is_accepted_as_the_same_message(
     """At once: it may be answered, and another message under the key would be a second answer."""
     broken = Broken(error)
     with pytest.raises(type(error)):
-        await idempotency(database, broken).accept(CALLER, AGENT, QUESTION, "k", wait=True)
+        await once(database, broken, asked())
     edge = Edge()
     edge.go.set()
     async with asyncio.timeout(LEASE.total_seconds() / 2):
-        await idempotency(database, edge).accept(CALLER, AGENT, QUESTION, "k", wait=True)
+        await once(database, edge, asked())
     assert edge.turns == broken.turns
 
 
@@ -137,9 +129,8 @@ async def test_what_is_refused_frees_its_key(database: Database) -> None:
     """Nothing of it is there, so the key may stand for another request."""
     refusing = Broken(NotFound("conversation"))
     with pytest.raises(NotFound):
-        await idempotency(database, refusing).accept(CALLER, AGENT, QUESTION, "k", wait=True)
+        await once(database, refusing, asked())
     edge = Edge()
     edge.go.set()
-    other = Question("Another one", None, "{}")
-    await idempotency(database, edge).accept(CALLER, AGENT, other, "k", wait=True)
+    await once(database, edge, asked("Another one"))
     assert edge.turns != refusing.turns

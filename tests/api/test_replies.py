@@ -1,7 +1,6 @@
 """From the bus to an open answer, also when messages were lost on the way."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import pytest
 from nats.aio.msg import Msg
@@ -13,9 +12,8 @@ from libs.contracts.events import MessageSent, outcome_id
 from libs.contracts.message import encode
 from libs.contracts.queues import CHAT_REPLIES
 from libs.runtime.mongo import Database
-from services.api.chat.replies import Replies
+from services.api.chat.replies import Inbox, Replies
 from services.api.chat.transcript import ClientEvent, FinishedEvent, TextEvent, Transcript
-from services.api.http import sse
 from services.api.store.conversations import Conversations
 from tests.contracts.samples import ABOUT
 
@@ -49,10 +47,15 @@ async def replies(bus: Bus, database: Database) -> Replies:
 
 async def followed(replies: Replies, *, until_text: str = "") -> list[ClientEvent]:
     """What a client is told of msg_1."""
-    inbox = replies.expect("msg_1", "acc_1")
+    return await read(replies, replies.expect("msg_1", "acc_1"), until_text=until_text)
+
+
+async def read(replies: Replies, inbox: Inbox, *, until_text: str = "") -> list[ClientEvent]:
+    """What a client is told of msg_1 from this inbox."""
     events: list[ClientEvent] = []
-    async for batch in replies.follow("msg_1", inbox, Transcript()):
-        events += batch
+    following = replies.follow("msg_1", inbox, Transcript())
+    while not following.over:
+        events += await following.next()
         if until_text and until_text in told(events):
             break
     return events
@@ -93,7 +96,7 @@ async def test_what_came_before_a_gap_is_told(bus: Bus, replies: Replies) -> Non
     elsewhere = CHAT_REPLIES.at("edge_other", "msg_1").subject
     await bus.jetstream.publish(elsewhere, encode(FRAMES[2]))
     async with asyncio.timeout(5):
-        batch = await anext(aiter(replies.follow("msg_1", inbox, Transcript())))
+        batch = await replies.follow("msg_1", inbox, Transcript()).next()
     assert told(batch) == "We are open."
 
 
@@ -108,19 +111,26 @@ async def test_the_event_log_ends_an_answer_whose_frames_are_gone(
     assert await Conversations(database).messages("conv_1", 10)
 
 
-async def test_a_silent_stream_gets_comments() -> None:
-    """Nothing to say for a while is said as a comment; what comes then follows unchanged."""
-    speak = asyncio.Event()
+async def test_silence_is_said_each_time_and_what_comes_then_follows(replies: Replies) -> None:
+    """A stream makes a comment of it. What was lost is looked for after that, and is not there."""
+    inbox = replies.expect("msg_1", "acc_1")
+    following = replies.follow("msg_1", inbox, Transcript())
+    assert await following.next() == await following.next() == []
+    for frame in FRAMES:
+        inbox.put(frame)
+    assert told(await following.next()) == "We are open."
 
-    async def batches() -> AsyncGenerator[list[bytes], None]:
-        await speak.wait()
-        yield [b"a", b"b"]
 
-    stream = sse.with_heartbeat(batches(), 0.05)
-    assert await anext(stream) == sse.HEARTBEAT
-    assert await anext(stream) == sse.HEARTBEAT
-    speak.set()
-    assert [chunk async for chunk in stream if chunk != sse.HEARTBEAT] == [b"ab"]
+async def test_what_came_when_time_was_up_is_told(bus: Bus, database: Database) -> None:
+    """A client that reads slowly gets what there is, however long that takes it."""
+    edge = Replies(bus, Conversations(database), silence=20, timeout=0)
+    inbox = edge.expect("msg_1", "acc_1")
+    inbox.put(FRAMES[0])
+    inbox.put(FRAMES[1])
+    following = edge.follow("msg_1", inbox, Transcript())
+    assert not following.over
+    assert told(await following.next()) == "We are"
+    assert following.over
 
 
 async def test_many_silent_answers_cost_nats_little(bus: Bus, replies: Replies) -> None:
@@ -193,11 +203,7 @@ async def test_a_gap_that_nothing_fills_is_looked_up_now_and_then(
     info = f"$JS.API.STREAM.INFO.{subjects.REPLIES.name}"
     await bus.client.subscribe(info, cb=count)
     inbox = replies.expect("msg_1", "acc_1")
-
-    async def first_batch() -> list[ClientEvent]:
-        return await anext(aiter(replies.follow("msg_1", inbox, Transcript())))
-
-    following = asyncio.create_task(first_batch())
+    following = asyncio.create_task(read(replies, inbox))
     for number in range(500):
         inbox.put(TextFrame(attempt=1, seq=number + 5, text="lost"))
         await asyncio.sleep(0)

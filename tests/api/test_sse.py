@@ -1,10 +1,7 @@
 """What goes over the wire of a stream, as the narrowest of the clients in use read it."""
 
-import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -79,26 +76,3 @@ def test_every_event_has_data(data: Any) -> None:
     """Whatever it is, there is JSON in it."""
     [(name, seen)] = blank_line_events(sse.event("reset", "msg_1.restart", data))
     assert (name, json.loads(seen)) == ("reset", data)
-
-
-async def test_heartbeats_come_as_long_as_nothing_else_does() -> None:
-    """Before the first event, between two, and before the end; none of them is an event."""
-    heard = asyncio.Event()
-
-    async def batches() -> AsyncGenerator[list[bytes], None]:
-        for number in range(2):
-            await heard.wait()
-            heard.clear()
-            yield [sse.event("text", f"msg_1.1.{number}", {"text": "é"})]
-        await heard.wait()
-
-    writes: list[bytes] = []
-    async for written in sse.with_heartbeat(batches(), interval=0.001):
-        writes.append(written)
-        if writes[-2:] == [sse.HEARTBEAT] * 2:
-            heard.set()
-    assert writes[0] == writes[-1] == sse.HEARTBEAT
-    assert all(sse.HEARTBEAT in pair for pair in pairwise(writes))
-    assert [json.loads(data) for _, data in blank_line_events(b"".join(writes))] == [
-        {"text": "é"}
-    ] * 2

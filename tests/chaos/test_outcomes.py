@@ -113,8 +113,9 @@ class System:
 
 
 async def _followed(edge: Replies, message_id: str, inbox: Inbox, answer: Transcript) -> None:
-    async for _ in edge.follow(message_id, inbox, answer):
-        pass
+    following = edge.follow(message_id, inbox, answer)
+    while not following.over:
+        await following.next()
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from services.rag.read.process import ReadLimits
 from services.rag.sources.calls import SourceCalls
 from services.rag.sources.content import Contents
 from services.rag.sources.ingest import Ingestion, Sizes
+from services.rag.sources.slots import IngestionSlots
 from services.rag.sources.store import SourceStore
-from services.rag.sources.turns import IngestionTurns
 from services.rag.sources.websites import Websites
 from tests.support.source_texts import long_text
 
@@ -87,7 +87,7 @@ class Worker:
             index,
             bus,
             sizes,
-            IngestionTurns(4),
+            IngestionSlots(4),
         )
 
     async def create(self, agent_id: str) -> SourceSubmitted:

@@ -44,9 +44,10 @@ class Cancelling:
         async with self._replies.overhear(message_id) as inbox:
             await self._tell(message_id)
             try:
+                following = self._replies.follow(message_id, inbox, answer)
                 async with asyncio.timeout(WORKER_PATIENCE):
-                    async for _ in self._replies.follow(message_id, inbox, answer):
-                        pass
+                    while not following.over:
+                        await following.next()
             except TimeoutError:
                 await self._replies.catch_up(message_id, answer)
         if answer.end is None:

@@ -17,8 +17,10 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
@@ -26,13 +28,14 @@ from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 from libs.bus.errors import FaultError
 from libs.contracts.events import MessageFailed, Outcome
 from libs.runtime.clock import now
-from services.api.chat.accept import Acceptance, Accepted, Question, Turn, new_turn
 from services.api.chat.room import Place
+from services.api.chat.turn import Turn
 from services.api.edge.auth import Caller
 from services.api.http.errors import ApiError, InProgress, InvalidRequest, KeyReused, also_answering
-from services.api.store.agents import Agent
 from services.api.store.conversations import Conversations
 from services.api.store.idempotency import KEPT, Claims, KeyClaim
+
+T = TypeVar("T")
 
 LEASE = timedelta(seconds=20)
 """How long accepting a message takes at most; a claim that is older was left by a dead process."""
@@ -55,43 +58,40 @@ class Repeated:
 
 
 class Idempotency:
-    """Accepts messages that have a key."""
+    """Has a message with a key accepted once."""
 
-    def __init__(
-        self, claims: Claims, acceptance: Acceptance, conversations: Conversations
-    ) -> None:
+    def __init__(self, claims: Claims, conversations: Conversations) -> None:
         self._claims = claims
-        self._acceptance = acceptance
         self._conversations = conversations
 
-    async def accept(
-        self, caller: Caller, agent: Agent, question: Question, key: str, *, wait: bool
-    ) -> Accepted | Repeated:
+    async def once(
+        self, turn: Turn, key: str, accept: Callable[[Turn], Awaitable[T]], *, wait: bool
+    ) -> T | Repeated:
         """Accept a message, unless it was accepted before under this key.
 
         `wait`: the caller can follow an answer that is under way; else InProgress is raised.
-        Raises KeyReused when the key stands for something else, and what accept() raises.
+        Raises InvalidRequest when this can't be a key, KeyReused when it stands for something
+        else, and what accept() raises.
         """
-        check_key(key, caller)
-        fresh = await self._under_the_same_claim(caller, key, _claim(caller, agent, question, key))
+        check_key(key, turn.caller)
+        fresh = await self._under_the_same_claim(turn.caller, key, _claim(turn, key))
         while True:
             if await self._claims.add(fresh):
-                return await self._accept(caller, agent, question, key, fresh)
+                return await self._accept(turn, key, fresh, accept)
             known = await self._claims.get(fresh.id)
             if known is not None:
                 outcome = await self._conversations.outcome(known.message_id)
                 ours = _successor(known, fresh, outcome)
                 if ours is not None and await self._claims.replace(known, ours):
-                    return await self._accept(caller, agent, question, key, ours)
+                    return await self._accept(turn, key, ours, accept)
                 if ours is None and known.body != fresh.body:
                     raise KeyReused
                 if ours is None and (outcome or (known.accepted and wait)):
-                    return Repeated(_turn(caller, known, key), outcome)
+                    return Repeated(_under(turn, known, key), outcome)
             if not wait:
                 accepted = known is not None and known.accepted
-                with also_answering(
-                    _turn(caller, known, key).headers if known and accepted else {}
-                ):
+                headers = _under(turn, known, key).ids.headers if known and accepted else {}
+                with also_answering(headers):
                     raise InProgress
             await asyncio.sleep(LOOK_AGAIN)
 
@@ -108,12 +108,10 @@ class Idempotency:
         return msgspec.structs.replace(fresh, id=first.id)
 
     async def _accept(
-        self, caller: Caller, agent: Agent, question: Question, key: str, claim: KeyClaim
-    ) -> Accepted:
+        self, turn: Turn, key: str, claim: KeyClaim, accept: Callable[[Turn], Awaitable[T]]
+    ) -> T:
         try:
-            accepted = await self._acceptance.accept(
-                caller, agent, question, _turn(caller, claim, key)
-            )
+            accepted = await accept(_under(turn, claim, key))
         except Exception as error:
             if _is_refusal(error):
                 await self._claims.remove(claim)
@@ -167,18 +165,17 @@ def is_random(key: str) -> bool:
     return bool(RANDOM_UUID.fullmatch(key)) and len(set(key) - {"-"}) >= DIFFERENT_DIGITS
 
 
-def _claim(caller: Caller, agent: Agent, question: Question, key: str) -> KeyClaim:
-    turn = new_turn(caller, question)
-    asked = (agent.id, question.text, question.conversation_id, question.metadata_json)
+def _claim(turn: Turn, key: str) -> KeyClaim:
+    asked = (turn.agent.id, turn.question, turn.continues, turn.metadata_json)
     moment = _milliseconds()
     return KeyClaim(
-        id=_hash((_owner(caller), key)),
+        id=_hash((_owner(turn.caller), key)),
         body=_hash(asked),
-        message_id=turn.message_id,
-        conversation_id=turn.conversation_id,
+        message_id=turn.ids.message_id,
+        conversation_id=turn.ids.conversation_id,
         created_at=moment,
         claimed_at=moment,
-        seed=turn.message_id,
+        seed=turn.ids.message_id,
     )
 
 
@@ -202,11 +199,9 @@ def _milliseconds() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _turn(caller: Caller, claim: KeyClaim, key: str) -> Turn:
-    token = caller.visitor_token if caller.publishable else None
-    if caller.publishable and token is None:
-        token = _token(claim, key)
-    return Turn(claim.message_id, claim.conversation_id, token)
+def _under(turn: Turn, claim: KeyClaim, key: str) -> Turn:
+    token = _token(claim, key) if turn.caller.publishable else None
+    return turn.under(claim.message_id, claim.conversation_id, token)
 
 
 def _token(claim: KeyClaim, key: str) -> str:

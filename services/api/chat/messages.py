@@ -6,18 +6,17 @@ from litestar import Request, Response, get, post
 from litestar.params import Parameter
 from litestar.response import Stream
 
-from libs.runtime.ids import is_id
 from services.api.chat import event_ids
-from services.api.chat.accept import Turn
 from services.api.chat.cancel import Cancelling
 from services.api.chat.room import Admission
 from services.api.chat.stream import Relay
-from services.api.conversations.read import MessageView, may_read, view
+from services.api.chat.turn import AnswerIds
+from services.api.conversations.read import MessageView, own_question, view
 from services.api.edge.auth import Caller
-from services.api.edge.turns import OWN_ROOM
+from services.api.edge.fair_order import OWN_ROOM
 from services.api.http import sse
-from services.api.http.errors import AnswerEnded, NotFound
-from services.api.store.conversations import Conversation, Conversations, StoredMessage, question_id
+from services.api.http.errors import AnswerEnded
+from services.api.store.conversations import Conversations
 
 LastEventId = Annotated[
     str | None,
@@ -62,10 +61,10 @@ async def resume_stream(
         return Response(None, status_code=204)
     place = admission.open(request.user.account.id)
     outcome = await conversations.outcome(message_id)
-    turn = Turn(message_id, question.conversation_id, request.user.visitor_token)
+    ids = AnswerIds(message_id, question.conversation_id, request.user.visitor_token)
     request_id = request.scope["state"].get("request_id")
-    events = relay.resume(turn, outcome, last_event_id, request_id, place)
-    return sse.response(events, turn.headers)
+    events = relay.resume(ids, outcome, last_event_id, request_id, place)
+    return sse.response(events, ids.headers)
 
 
 @post(
@@ -90,18 +89,3 @@ async def cancel_message(
     if ended is None:
         ended = await cancelling.cancel(question, message_id, conversation.account_id)
     return view(ended)
-
-
-async def own_question(
-    caller: Caller, conversations: Conversations, message_id: str
-) -> tuple[StoredMessage, Conversation]:
-    """Return the question to an answer that the caller may read. Raises NotFound."""
-    question = None
-    if is_id(message_id):
-        question = await conversations.message(question_id(message_id))
-    if question is None:
-        raise NotFound("message")
-    conversation = await conversations.get(question.conversation_id)
-    if conversation is None or not may_read(caller, conversation):
-        raise NotFound("message")
-    return question, conversation

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
+from anyio import CancelScope
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError, NotFoundError
@@ -37,31 +38,39 @@ LOOK_INTERVAL = 1.0
 
 
 class Inbox:
-    """The replies to one message that nobody has looked at yet."""
+    """The replies to one message that nobody has looked at yet: one answer's, which bounds it."""
 
     def __init__(self) -> None:
-        # None: nothing came for a while. An inbox holds one answer, which bounds what is in it.
-        self._replies: asyncio.Queue[AnyReply | None] = asyncio.Queue()
+        self._replies: list[AnyReply] = []
+        self._reader: asyncio.Future[None] | None = None
 
-    def put(self, reply: AnyReply | None) -> None:
+    @property
+    def empty(self) -> bool:
+        """Whether all that came was taken."""
+        return not self._replies
+
+    def put(self, reply: AnyReply) -> None:
         """Add the next reply."""
-        self._replies.put_nowait(reply)
+        self._replies.append(reply)
+        self._wake()
 
-    async def next_within(self, seconds: float) -> AnyReply:
-        """Return the next reply. Raises MissedFrames when none comes in time."""
-        # A timer, not a timeout: it costs a fraction, and there is one for every token.
-        silence = asyncio.get_running_loop().call_later(seconds, self.put, None)
-        try:
-            reply = await self._replies.get()
-        finally:
-            silence.cancel()
-        if reply is None:
-            raise MissedFrames
-        return reply
+    async def take(self, silence: float) -> list[AnyReply]:
+        """Return what has come; nothing when for `silence` seconds nothing came."""
+        if not self._replies:
+            loop = asyncio.get_running_loop()
+            self._reader = loop.create_future()
+            # A timer, not a timeout: it costs a fraction, and there is one for every token.
+            silent = loop.call_later(silence, self._wake)
+            try:
+                await self._reader
+            finally:
+                silent.cancel()
+        taken, self._replies = self._replies, []
+        return taken
 
-    def next_at_once(self) -> AnyReply | None:
-        """Return the next reply, None when there is none yet."""
-        return None if self._replies.empty() else self._replies.get_nowait()
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
 
 class Replies:
@@ -109,27 +118,12 @@ class Replies:
         try:
             yield inbox
         finally:
-            await subscription.unsubscribe()
+            with CancelScope(shield=True):
+                await subscription.unsubscribe()
 
-    async def follow(
-        self, message_id: str, inbox: Inbox, answer: Transcript
-    ) -> AsyncIterator[list[ClientEvent]]:
-        """Yield what to tell the client, in batches, until the answer has ended or time is up."""
-        deadline = time.monotonic() + self._timeout
-        look_again = 0.0
-        while answer.end is None and time.monotonic() < deadline:
-            events: list[ClientEvent] = []
-            try:
-                events += answer.take(await inbox.next_within(self._silence))
-                while answer.end is None and (reply := inbox.next_at_once()):
-                    events += answer.take(reply)
-            except MissedFrames:
-                # Every frame behind one that is gone for ever shows the gap again.
-                if time.monotonic() >= look_again:
-                    events += await self.catch_up(message_id, answer)
-                    look_again = time.monotonic() + LOOK_INTERVAL
-            if events:
-                yield events
+    def follow(self, message_id: str, inbox: Inbox, answer: Transcript) -> "Following":
+        """Return what reads an answer from its inbox."""
+        return Following(self, message_id, inbox, answer, self._silence, self._timeout)
 
     async def catch_up(self, message_id: str, answer: Transcript) -> list[ClientEvent]:
         """Find what was missed: in the reply stream, and how the answer ended wherever that is."""
@@ -178,6 +172,61 @@ class Replies:
                 return
             sequence = stored.seq or sequence + 1
             yield sequence, stored.data or b""
+
+
+class Following:
+    """An answer as it comes in: next() until it is `over`, ended or not in time."""
+
+    def __init__(
+        self,
+        replies: Replies,
+        message_id: str,
+        inbox: Inbox,
+        answer: Transcript,
+        silence: float,
+        timeout: float,
+    ) -> None:
+        self._replies = replies
+        self._message_id = message_id
+        self._inbox = inbox
+        self._answer = answer
+        self._silence = silence
+        self._deadline = time.monotonic() + timeout
+        self._was_silent = False
+        self._look_again = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes; what is there already is taken first."""
+        if self._answer.end is not None:
+            return True
+        return self._inbox.empty and time.monotonic() >= self._deadline
+
+    async def next(self) -> list[ClientEvent]:
+        """Return what to tell the client next: nothing when nothing came for a while.
+
+        What was lost meanwhile is looked for by the call after that, so that a client hears from
+        us first, however long the servers take.
+        """
+        if self._was_silent and (found := await self._look_for_lost()):
+            return found
+        taken = await self._inbox.take(self._silence)
+        self._was_silent = not taken
+        events: list[ClientEvent] = []
+        try:
+            for reply in taken:
+                events += self._answer.take(reply)
+        except MissedFrames:
+            events += await self._look_for_lost()
+        return events
+
+    async def _look_for_lost(self) -> list[ClientEvent]:
+        # Every frame behind one that is gone for ever shows the gap again.
+        if time.monotonic() < self._look_again:
+            return []
+        events = await self._replies.catch_up(self._message_id, self._answer)
+        self._look_again = time.monotonic() + LOOK_INTERVAL
+        return events
 
 
 def _why(error: Exception) -> str:

@@ -9,16 +9,17 @@ from litestar.params import Parameter
 from litestar.response import Stream
 
 from libs.contracts.sizes import QUESTION, size_of
-from services.api.chat.accept import Acceptance, Accepted, Question
-from services.api.chat.idempotency import Idempotency, Repeated
+from services.api.chat.accept import Acceptance, Accepted
+from services.api.chat.idempotency import Repeated
 from services.api.chat.messages import LastEventId
 from services.api.chat.reconnect import Reconnecting, refuse_ended
 from services.api.chat.room import Admission
 from services.api.chat.stream import ChatResponse, Relay
+from services.api.chat.turn import Turn, new_ids
 from services.api.edge.auth import Caller
+from services.api.edge.fair_order import OWN_ROOM
 from services.api.edge.known import KnownCallers
 from services.api.edge.own_agent import find_agent
-from services.api.edge.turns import OWN_ROOM
 from services.api.http import sse
 from services.api.http.errors import InvalidRequest, also_answering
 from services.api.http.presence import while_connected
@@ -65,7 +66,6 @@ class Sending:
     directory: KnownCallers
     admission: Admission
     acceptance: Acceptance
-    idempotency: Idempotency
     reconnecting: Reconnecting
     relay: Relay
 
@@ -78,21 +78,30 @@ class Sending:
         last_event_id: str | None,
     ) -> Accepted | Repeated:
         """Let a message in, or find it if it was sent before. Raises what its steps raise."""
-        question = check(body, self.settings)
-        agent = await find_agent(self.directory, caller, agent_id)
-        sent: Accepted | Repeated
+        turn = await self._turn(caller, agent_id, body)
         if body.stream and last_event_id:
-            again = await self.reconnecting.find(caller, agent, question, last_event_id)
+            again = await self.reconnecting.find(turn, last_event_id)
             if again is not None:
                 return replace(again, place=self.admission.open(caller.account.id))
         with self.admission.admit(caller.account.id) as place:
-            if key is None:
-                sent = await self.acceptance.accept(caller, agent, question)
-            else:
-                sent = await self.idempotency.accept(caller, agent, question, key, wait=body.stream)
+            sent = await self.acceptance.accept(turn, key, wait=body.stream)
         if isinstance(sent, Repeated) and body.stream and last_event_id:
             refuse_ended(sent, last_event_id)
         return replace(sent, place=place)
+
+    async def _turn(self, caller: Caller, agent_id: str, body: ChatBody) -> Turn:
+        question, metadata_json = _question(body, self.settings), _metadata(body, self.settings)
+        agent = await find_agent(self.directory, caller, agent_id)
+        cancel = body.cancel_on_disconnect
+        return Turn(
+            caller,
+            agent,
+            question,
+            body.conversation_id,
+            metadata_json,
+            agent.cancel_on_disconnect if cancel is None else cancel,
+            new_ids(caller, body.conversation_id),
+        )
 
 
 @post(
@@ -123,7 +132,7 @@ async def send_message(
     An error names the message and its conversation in its headers once there is one.
     """
     sent = await sending.send(request.user, agent_id, data, idempotency_key, last_event_id)
-    headers = dict(sent.turn.headers)
+    headers = dict(sent.turn.ids.headers)
     if isinstance(sent, Repeated):
         headers["Idempotent-Replayed"] = "true"
     if data.stream:
@@ -135,20 +144,17 @@ async def send_message(
     return Response(answer, headers=headers)
 
 
-def check(body: ChatBody, settings: ApiSettings) -> Question:
-    """Check what the types don't say. Raises InvalidRequest."""
-    text = body.message.strip()
-    if not text:
+def _question(body: ChatBody, settings: ApiSettings) -> str:
+    question = body.message.strip()
+    if not question:
         raise InvalidRequest("message must not be empty.", param="message")
-    if len(text) > settings.max_message_chars:
+    if len(question) > settings.max_message_chars:
         raise InvalidRequest(
             f"message is longer than {settings.max_message_chars} characters.", param="message"
         )
-    if size_of(text) > QUESTION:
+    if size_of(question) > QUESTION:
         raise InvalidRequest(f"message is larger than {QUESTION} bytes as JSON.", param="message")
-    return Question(
-        text, body.conversation_id, _metadata(body, settings), body.cancel_on_disconnect
-    )
+    return question
 
 
 def _metadata(body: ChatBody, settings: ApiSettings) -> str:

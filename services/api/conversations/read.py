@@ -14,7 +14,7 @@ from services.api.http.errors import ErrorDetail, NotFound
 from services.api.http.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.settings import ApiSettings
 from services.api.store.agents import Agent
-from services.api.store.conversations import Conversation, Conversations, StoredMessage
+from services.api.store.conversations import Conversation, Conversations, StoredMessage, question_id
 
 
 class MessageFeedback(msgspec.Struct, kw_only=True):
@@ -155,3 +155,18 @@ def view(message: StoredMessage) -> MessageView:
     shown.finish_reason = message.finish_reason
     shown.suggestions = message.suggestions
     return shown
+
+
+async def own_question(
+    caller: Caller, conversations: Conversations, message_id: str
+) -> tuple[StoredMessage, Conversation]:
+    """Return the question to an answer that the caller may read. Raises NotFound."""
+    question = None
+    if is_id(message_id):
+        question = await conversations.message(question_id(message_id))
+    if question is None:
+        raise NotFound("message")
+    conversation = await conversations.get(question.conversation_id)
+    if conversation is None or not may_read(caller, conversation):
+        raise NotFound("message")
+    return question, conversation

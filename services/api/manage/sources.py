@@ -30,7 +30,7 @@ from libs.contracts.sources import (
     Website,
 )
 from libs.runtime.ids import new_id
-from services.api.edge.turns import OWN_ROOM
+from services.api.edge.fair_order import OWN_ROOM
 from services.api.http.errors import InvalidRequest
 from services.api.http.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from services.api.http.ranges import LARGEST

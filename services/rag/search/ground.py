@@ -57,7 +57,7 @@ class Retriever:
         shown = distinct(found, self._limits.top_k)
         return Grounded(
             passages=self._passages(shown),
-            confidence=self._confidence(found),
+            confidence=round(self._confidence(found), 4),
             suggestions=suggest(asked, found, self._calibration.relevance_of),
         )
 

@@ -36,8 +36,8 @@ from services.rag.index.interface import Chunk, Index
 from services.rag.read.section import Unreadable
 from services.rag.sources.calls import SourceCalls
 from services.rag.sources.content import Contents
+from services.rag.sources.slots import IngestionSlot, IngestionSlots
 from services.rag.sources.store import Record, SourceStore
-from services.rag.sources.turns import IngestionTurn, IngestionTurns
 from services.rag.sources.websites import Websites
 
 log = structlog.get_logger()
@@ -84,7 +84,7 @@ class Ingestion:
         index: Index,
         bus: Bus,
         sizes: Sizes,
-        turns: IngestionTurns,
+        slots: IngestionSlots,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -94,7 +94,7 @@ class Ingestion:
         self._index = index
         self._bus = bus
         self._sizes = sizes
-        self._turns = turns
+        self._slots = slots
 
     async def ingest(self, job: Delivered[SourceSubmitted]) -> None:
         """Bring the index in line with what the store says of a source."""
@@ -103,15 +103,15 @@ class Ingestion:
         if found is not None and not found.deleting:
             if not await self._websites.are_fetched(found.source):
                 return
-            async with self._turns.of(found.account_id) as turn:
-                found = await self._bring_in(source_id, job.id, turn)
+            async with self._slots.of(found.account_id) as slot:
+                found = await self._bring_in(source_id, job.id, slot)
         if found is None or found.deleting:
             # Deleted before or meanwhile: what was indexed of it since must go as well.
             await self._sources.clean_up(source_id)
             return
         await self._announce(found)
 
-    async def _bring_in(self, source_id: str, job: str, turn: IngestionTurn) -> Record | None:
+    async def _bring_in(self, source_id: str, job: str, slot: IngestionSlot) -> Record | None:
         """Index the version that there is now; return what the store says of it afterwards."""
         found = await self._store.find(source_id)
         if found is None or found.deleting:
@@ -121,7 +121,7 @@ class Ingestion:
         finished = False
         if taken is not None:
             try:
-                finished = await self._try(taken, turn)
+                finished = await self._try(taken, slot)
             except OUTAGES:
                 await self._store.not_tried(taken)
                 raise
@@ -142,10 +142,10 @@ class Ingestion:
         if settled is not None and not settled.deleting:
             await self._announce(settled)
 
-    async def _try(self, taken: Record, turn: IngestionTurn) -> bool:
+    async def _try(self, taken: Record, slot: IngestionSlot) -> bool:
         """Index a version; end it as failed when the embedding server will not have it."""
         try:
-            return await self._index_version(taken, turn)
+            return await self._index_version(taken, slot)
         except Away as error:
             raise ServiceUnavailable("embeddings") from error  # waited for, as other servers are
         except EmbeddingError as error:
@@ -156,7 +156,7 @@ class Ingestion:
             await self._store.fail(taken, f"{error}{again}")
             return False
 
-    async def _index_version(self, taken: Record, turn: IngestionTurn) -> bool:
+    async def _index_version(self, taken: Record, slot: IngestionSlot) -> bool:
         """Index a version, unless it is over or another one is there; tell whether this did it."""
         source = taken.source
         if taken.tries > MAX_ATTEMPTS:
@@ -173,7 +173,7 @@ class Ingestion:
         if not await self._store.begin(taken, cut, len(chunks), indexed, notes):
             return False
         for batch in _batches(chunks[indexed:], self._sizes.batch):
-            await turn.pass_on()
+            await slot.pass_on()
             await self._put(batch)
             if not await self._store.advance(taken, batch[-1].number + 1):
                 return False

@@ -21,7 +21,7 @@ from services.rag.crawl.pages import reader
 from services.rag.crawl.state import CrawlClaim, Gone, SiteStates
 from services.rag.read.section import Unreadable
 from services.rag.sources.calls import SourceCalls
-from services.rag.sources.turns import IngestionTurns
+from services.rag.sources.slots import IngestionSlots
 
 log = structlog.get_logger()
 
@@ -82,21 +82,21 @@ class Crawls:
         sources: SourceCalls,
         bus: Bus,
         tools: Tools,
-        turns: IngestionTurns,
+        slots: IngestionSlots,
     ) -> None:
         self._states = states
         self._pages = pages
         self._sources = sources
         self._bus = bus
         self._tools = tools
-        self._turns = turns
+        self._slots = slots
 
     async def crawl(self, job: Delivered[SourceCrawl]) -> None:
         """Fetch the pages of a website, or the rest of them, then have them indexed."""
         source_id = job.message.source_id
         try:
             account_id = await self._states.account_of(source_id)
-            async with self._turns.of(account_id):
+            async with self._slots.of(account_id):
                 claim = await self._fetched(source_id)
             await self._submit(claim)
         except Gone:

@@ -40,7 +40,7 @@ def content_type(header: str) -> tuple[str, str | None]:
 
 
 def suffix_of(media_type: str, name: str) -> str | None:
-    """Return the suffix that `parse.document` knows such content by; None when it can't be read.
+    """Return the suffix by which read/document.py knows such content; None: it can't be read.
 
     `name` is that of a file: what it ends with counts, unless the answer is a page.
     """

@@ -9,9 +9,9 @@ from litestar import Request, post
 from libs.bus.bus import Bus
 from libs.contracts.events import FeedbackReceived
 from libs.runtime.clock import now
-from services.api.chat.messages import own_question
+from services.api.conversations.read import own_question
 from services.api.edge.auth import Caller
-from services.api.edge.turns import OWN_ROOM
+from services.api.edge.fair_order import OWN_ROOM
 from services.api.http.errors import Conflict, InvalidRequest
 from services.api.settings import ApiSettings
 from services.api.store.conversations import Conversations, Feedback, StoredMessage

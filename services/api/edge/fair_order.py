@@ -43,8 +43,8 @@ class Present:
         return len(self._lately) == 1
 
 
-class Turns:
-    """The turns of all accounts: `each` has so many at once when others are there too."""
+class FairOrder:
+    """The order of all accounts: `each` has so many at once when others are there too."""
 
     def __init__(self, each: int, present: Present) -> None:
         self._each = each
@@ -67,12 +67,12 @@ class Turns:
                 line.total_tokens = share
 
 
-class ChangesTakeTurns:
+class ChangesInFairOrder:
     """A middleware behind the authentication."""
 
-    def __init__(self, app: ASGIApp, turns: Turns) -> None:
+    def __init__(self, app: ASGIApp, fair: FairOrder) -> None:
         self._app = app
-        self._turns = turns
+        self._fair = fair
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, when it is its turn."""
@@ -82,7 +82,7 @@ class ChangesTakeTurns:
             await self._app(scope, receive, send)
             return
         async with AsyncExitStack() as turn:
-            line = self._turns.of(caller.account.id)
+            line = self._fair.of(caller.account.id)
             if _has_body(scope):
                 receive = _then_in_turn(receive, line, turn)
             else:

@@ -1,8 +1,8 @@
-"""Turns to index: so many sources at once, and no account's sources hold up another's.
+"""Slots to index: so many sources at once, and no account's sources hold up another's.
 
-An account has at most all turns but one, so there is one for whoever else comes; and a long source
-gives its turn away after each step while another account waits. Within an account: first come,
-first served. A process knows its own turns only. That is enough: whichever process has a source in
+An account has at most all slots but one, so there is one for whoever else comes; and a long source
+gives its slot away after each step while another account waits. Within an account: first come,
+first served. A process knows its own slots only. That is enough: whichever process has a source in
 hand, the sources of others that it competes with are there too.
 """
 
@@ -12,39 +12,39 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class IngestionTurn:
+class IngestionSlot:
     """The right to work, now or again in a moment."""
 
-    def __init__(self, turns: "IngestionTurns", account: str) -> None:
-        self._turns = turns
+    def __init__(self, slots: "IngestionSlots", account: str) -> None:
+        self._slots = slots
         self._account = account
 
     async def pass_on(self) -> None:
         """Let another account go first, if one waits; return when it is our turn again."""
-        await self._turns.pass_on(self._account)
+        await self._slots.pass_on(self._account)
 
 
-class IngestionTurns:
-    """The turns of this process."""
+class IngestionSlots:
+    """The slots of this process."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
         self._share = max(1, at_once - 1)
         self._working: Counter[str] = Counter()
-        # Whose last turn is the longest ago stands first.
+        # Whose last slot is the longest ago stands first.
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def of(self, account: str) -> AsyncIterator[IngestionTurn]:
-        """Wait for a turn; it lasts until the block ends."""
+    async def of(self, account: str) -> AsyncIterator[IngestionSlot]:
+        """Wait for a slot; it lasts until the block ends."""
         await self._take(account)
         try:
-            yield IngestionTurn(self, account)
+            yield IngestionSlot(self, account)
         finally:
             self._give(account)
 
     async def pass_on(self, account: str) -> None:
-        """See Turn."""
+        """See IngestionSlot."""
         if not any(map(self._may, (other for other in self._waiting if other != account))):
             return
         again = self._line_up(account, again=True)
@@ -58,30 +58,30 @@ class IngestionTurns:
             raise
 
     async def _take(self, account: str) -> None:
-        turn = self._line_up(account, again=False)
+        slot = self._line_up(account, again=False)
         self._grant()
         try:
-            await turn
+            await slot
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._leave(account, turn)
+            if slot.cancelled():
+                self._leave(account, slot)
             else:
                 self._give(account)
             raise
 
     def _line_up(self, account: str, *, again: bool) -> asyncio.Future[None]:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line = self._waiting.setdefault(account, deque())
         if again:
-            line.appendleft(turn)
+            line.appendleft(slot)
         else:
-            line.append(turn)
-        return turn
+            line.append(slot)
+        return slot
 
-    def _leave(self, account: str, turn: asyncio.Future[None]) -> None:
+    def _leave(self, account: str, slot: asyncio.Future[None]) -> None:
         line = self._waiting.get(account, deque())
-        if turn in line:
-            line.remove(turn)
+        if slot in line:
+            line.remove(slot)
         if not line:
             self._waiting.pop(account, None)
 
@@ -106,9 +106,9 @@ class IngestionTurns:
             if account is None:
                 return
             line = self._waiting.pop(account)
-            turn = line.popleft()
+            slot = line.popleft()
             if line:
                 self._waiting[account] = line  # behind the others
-            if not turn.done():
+            if not slot.done():
                 self._count(account)
-                turn.set_result(None)
+                slot.set_result(None)

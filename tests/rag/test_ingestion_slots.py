@@ -1,4 +1,4 @@
-"""Turns to index: one account's sources, however many and long, hold up nobody else's."""
+"""Slots to index: one account's sources, however many and long, hold up nobody else's."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 
 from libs.bus.errors import FaultError
 from libs.bus.queues import Delivered, TakenOver
-from services.rag.sources.turns import IngestionTurn, IngestionTurns
+from services.rag.sources.slots import IngestionSlot, IngestionSlots
 from tests.rag.worker import MOST_WAITING, Worker
 
 
@@ -19,27 +19,27 @@ async def settled() -> None:
 class Job:
     """A source of an account that takes so many steps; `log` notes each."""
 
-    def __init__(self, turns: IngestionTurns, log: list[str], account: str, steps: int) -> None:
+    def __init__(self, slots: IngestionSlots, log: list[str], account: str, steps: int) -> None:
         self.go = asyncio.Event()
-        self.task = asyncio.create_task(self._run(turns, log, account, steps))
+        self.task = asyncio.create_task(self._run(slots, log, account, steps))
 
-    async def _run(self, turns: IngestionTurns, log: list[str], account: str, steps: int) -> None:
-        async with turns.of(account) as turn:
+    async def _run(self, slots: IngestionSlots, log: list[str], account: str, steps: int) -> None:
+        async with slots.of(account) as slot:
             for _ in range(steps):
-                await self._step(turn)
+                await self._step(slot)
                 log.append(account)
 
-    async def _step(self, turn: IngestionTurn) -> None:
-        await turn.pass_on()
+    async def _step(self, slot: IngestionSlot) -> None:
+        await slot.pass_on()
         await self.go.wait()
 
 
 async def test_an_account_never_has_all_turns() -> None:
     """Of three it has two: whoever comes then begins at once."""
-    turns, log = IngestionTurns(3), list[str]()
-    long = [Job(turns, log, "a", 5) for _ in range(10)]
+    slots, log = IngestionSlots(3), list[str]()
+    long = [Job(slots, log, "a", 5) for _ in range(10)]
     await settled()
-    other = Job(turns, log, "b", 1)
+    other = Job(slots, log, "b", 1)
     other.go.set()
     await other.task
     assert log == ["b"]
@@ -50,11 +50,11 @@ async def test_an_account_never_has_all_turns() -> None:
 
 
 async def test_a_long_one_gives_its_turn_away() -> None:
-    """With one turn for all, another account's goes between two steps of a long one."""
-    turns, log = IngestionTurns(1), list[str]()
-    long = Job(turns, log, "a", 1_000)
+    """With one slot for all, another account's goes between two steps of a long one."""
+    slots, log = IngestionSlots(1), list[str]()
+    long = Job(slots, log, "a", 1_000)
     await settled()
-    short = [Job(turns, log, account, 1) for account in "bc"]
+    short = [Job(slots, log, account, 1) for account in "bc"]
     for job in (long, *short):
         job.go.set()
     await asyncio.gather(*(job.task for job in short))
@@ -65,20 +65,20 @@ async def test_a_long_one_gives_its_turn_away() -> None:
 
 @pytest.mark.parametrize("cancelled", ["waiting", "working", "passing on"])
 async def test_who_is_cancelled_leaves_no_turn_behind(cancelled: str) -> None:
-    """However far it was, the others have all turns afterwards."""
-    turns, log = IngestionTurns(1), list[str]()
-    first, second = Job(turns, log, "a", 3), Job(turns, log, "b", 3)
+    """However far it was, the others have all slots afterwards."""
+    slots, log = IngestionSlots(1), list[str]()
+    first, second = Job(slots, log, "a", 3), Job(slots, log, "b", 3)
     if cancelled == "passing on":
         first.go.set()
     await settled()
     (second if cancelled == "waiting" else first).task.cancel()
     await settled()
-    third = Job(turns, log, "c", 1)
+    third = Job(slots, log, "c", 1)
     for job in (first, second, third):
         job.go.set()
     await asyncio.wait_for(third.task, 10)
     await asyncio.gather(first.task, second.task, return_exceptions=True)
-    again = Job(turns, log, "a", 1)
+    again = Job(slots, log, "a", 1)
     again.go.set()
     await asyncio.wait_for(again.task, 10)
 

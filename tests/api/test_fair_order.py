@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
-from services.api.edge.turns import ChangesTakeTurns, Present, Turns
+from services.api.edge.fair_order import ChangesInFairOrder, FairOrder, Present
 from tests.waiting import eventually
 
 WAIT = 5.0
@@ -13,13 +13,13 @@ WAIT = 5.0
 
 async def test_an_account_waits_for_itself_only() -> None:
     """Beside others: two at once of each account; a third waits until one of its own ends."""
-    turns = beside_others(2)
-    first = turns.of("acc_1")
+    fair = beside_others(2)
+    first = fair.of("acc_1")
     await first.acquire_on_behalf_of("a")
     await first.acquire_on_behalf_of("b")
-    third = asyncio.create_task(turns.of("acc_1").acquire())
+    third = asyncio.create_task(fair.of("acc_1").acquire())
     async with asyncio.timeout(WAIT):
-        await turns.of("acc_2").acquire()
+        await fair.of("acc_2").acquire()
     assert not third.done()
     first.release_on_behalf_of("a")
     async with asyncio.timeout(WAIT):
@@ -29,7 +29,7 @@ async def test_an_account_waits_for_itself_only() -> None:
 async def test_who_is_alone_does_not_wait_until_somebody_comes() -> None:
     """Whatever the other asks for: of these turns or of others of the same place."""
     present = Present()
-    changes, messages = Turns(1, present), Turns(1, present)
+    changes, messages = FairOrder(1, present), FairOrder(1, present)
     line = changes.of("acc_1")
     for number in range(20):
         async with asyncio.timeout(WAIT):
@@ -47,7 +47,7 @@ async def test_a_slow_body_takes_no_turn() -> None:
             pass
         handled.append(scope["path"])
 
-    middleware = ChangesTakeTurns(app, beside_others(1))
+    middleware = ChangesInFairOrder(app, beside_others(1))
     rest = asyncio.Event()
     slow = asyncio.create_task(change(middleware, "/slow", rest.wait))
     async with asyncio.timeout(WAIT):
@@ -72,7 +72,7 @@ async def test_changes_of_one_account_come_one_after_the_other() -> None:
     async def begun() -> bool:
         return bool(at_work)
 
-    middleware = ChangesTakeTurns(app, beside_others(1))
+    middleware = ChangesInFairOrder(app, beside_others(1))
     for length in (b"0", b"4"):
         at_work.clear()
         go_on.clear()
@@ -89,11 +89,11 @@ async def test_changes_of_one_account_come_one_after_the_other() -> None:
         assert len(at_work) == 3
 
 
-def beside_others(each: int) -> Turns:
-    """Return turns of a place where nobody is alone."""
+def beside_others(each: int) -> FairOrder:
+    """Return the order of a place where nobody is alone."""
     present = Present()
     present.is_alone("acc_other")
-    return Turns(each, present)
+    return FairOrder(each, present)
 
 
 async def change(
