@@ -28,12 +28,24 @@ STARTS_PROCESSES = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make quick` runs: each test that is given no server and starts none."""
+    """Mark what `make quick` runs, and what has to run in one process of `make test`.
+
+    Quick is each test that is given no server and starts none. Together are the tests of one
+    running system, else those of one file, so that each system is started once.
+    """
     for item in items:
+        item.add_marker(pytest.mark.xdist_group(_together(item)))
         given = SERVERS.intersection(getattr(item, "fixturenames", ()))
         alone = not given and STARTS_PROCESSES.isdisjoint(item.path.parts)
         if alone and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.quick)
+
+
+def _together(item: pytest.Item) -> str:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if "stack" in getattr(item, "fixturenames", ()):
+        return f"{item.path.parent.name} {parameters.get('stack', '')}"
+    return str(item.path)
 
 
 def pytest_report_header() -> list[str]:

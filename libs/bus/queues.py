@@ -236,7 +236,10 @@ class Policy:
     async def _patiently(
         self, handler: Handler[Any], claim: Claim, delivered: Delivered[Any]
     ) -> None:
-        """Handle a message when the servers are there. Raises TooOld when that is too late."""
+        """Handle a message when the servers are there. Raises TooOld when that is too late.
+
+        Not by stamina, as calls are: its 50 us for each message would be 2 % of an answer.
+        """
         for delay in chain(OUTAGE_DELAYS, repeat(OUTAGE_DELAYS[-1])):
             try:
                 await handler(delivered)

@@ -57,10 +57,6 @@ def cut(text: str, most: int) -> str:
     return text[:fits]
 
 
-def nothing_smaller(_item: object, _room: int) -> None:
-    """Leave out what does not fit."""
-
-
 def _size_within_quotes(text: str) -> int:
     return len(encode(text)) - 2
 

@@ -69,7 +69,6 @@ async def _application(
     directory = KnownCallers(
         bus, accounts, keys, agents, size=settings.cache_size, ttl=settings.cache_ttl
     )
-    bus.on_reconnect(directory.forget_everything)
     usage = KeyUsage(keys)
     replies = Replies(
         bus,

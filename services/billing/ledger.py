@@ -20,6 +20,7 @@ from typing import Any
 
 from libs.contracts.billing import Balance, Hold, LedgerEntry
 from libs.runtime.clock import now
+from libs.runtime.documents import to_document
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database, insert_new
 from services.billing.holds import OpenHold, credits_of, kept, open_holds
@@ -276,15 +277,5 @@ def entry_id(source_id: str) -> str:
 
 
 def _document(account_id: str, entry: LedgerEntry) -> dict[str, Any]:
-    return {
-        "_id": entry.id,
-        "account_id": account_id,
-        "kind": entry.kind,
-        "credits": entry.credits,
-        "at": entry.at,
-        "day": entry.at.date().isoformat(),
-        "agent_id": entry.agent_id,
-        "message_id": entry.message_id,
-        "model": entry.model,
-        "note": entry.note,
-    }
+    day = entry.at.date().isoformat()
+    return to_document(entry) | {"account_id": account_id, "day": day}

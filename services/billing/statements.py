@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from libs.contracts.billing import LedgerEntry, LedgerPage, UsageDay
+from libs.runtime.documents import page_of, reader
 from libs.runtime.mongo import Collection, Database
 
 
@@ -20,11 +21,9 @@ class Statements:
         query: dict[str, Any] = {"account_id": account_id}
         if agent_id is not None:
             query["agent_id"] = agent_id
-        if cursor:
-            query["_id"] = {"$lt": cursor}
-        found = await self._entries.find(query).sort("_id", -1).limit(limit + 1).to_list(None)
-        items = tuple(_entry(document) for document in found[:limit])
-        return LedgerPage(items=items, next_cursor=items[-1].id if len(found) > limit else None)
+        read = reader(LedgerEntry)
+        items, more = await page_of(self._entries, query, read, cursor=cursor, limit=limit)
+        return LedgerPage(items=tuple(items), next_cursor=more)
 
     async def usage(
         self, account_id: str, since: date, until: date, agent_id: str | None
@@ -52,16 +51,3 @@ class Statements:
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _entry(document: dict[str, Any]) -> LedgerEntry:
-    return LedgerEntry(
-        id=document["_id"],
-        kind=document["kind"],
-        credits=document["credits"],
-        at=document["at"],
-        agent_id=document["agent_id"],
-        message_id=document["message_id"],
-        model=document["model"],
-        note=document["note"],
-    )

@@ -85,8 +85,7 @@ async def _react(
     await deleted.create_indexes()
     await store.create_indexes()
     await log.create_indexes()
-    directory = KnownEndpoints(store, settings.webhook_cache_seconds)
-    bus.on_reconnect(directory.forget_everything)
+    directory = KnownEndpoints(bus, store, settings.webhook_cache_seconds)
     endpoints = EndpointCalls(bus, store, directory, resolver, allowed, settings)
     health = EndpointHealth(bus, store, endpoints, settings.webhook_disable_after)
     sender = Sender(

@@ -1,8 +1,10 @@
 """What the edge remembers, and what it must not."""
 
+from collections.abc import Callable
 from typing import cast
 
 from libs.bus.bus import Bus
+from libs.contracts.accounts import CacheInvalidated
 from services.api.edge.known import KnownCallers
 from services.api.store.accounts import Accounts
 from services.api.store.agents import Agents
@@ -16,6 +18,9 @@ class Connected:
 
     connected = True
 
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Nothing is lost here."""
+
 
 class SlowKeys:
     """Keys whose look-up is overtaken by a change."""
@@ -28,7 +33,7 @@ class SlowKeys:
         """Answer with what was true before the change that comes meanwhile."""
         before = self.known
         self.known = True
-        self.directory.forget(("key_1",))
+        self.directory.invalidated(CacheInvalidated(ids=("key_1",)))
         return before
 
 

@@ -100,6 +100,14 @@ async def test_what_came_before_a_gap_is_told(bus: Bus, replies: Replies) -> Non
     assert told(batch) == "We are open."
 
 
+async def test_what_came_behind_a_gap_is_told(replies: Replies) -> None:
+    """The end may have come together with a frame whose predecessors are gone for ever."""
+    inbox = replies.expect("msg_1", "acc_1")
+    inbox.put(TextFrame(attempt=1, seq=3, text=" Come in."))
+    inbox.put(SENT)
+    assert told(await replies.follow("msg_1", inbox, Transcript()).next()) == "We are open."
+
+
 async def test_the_event_log_ends_an_answer_whose_frames_are_gone(
     bus: Bus, replies: Replies, database: Database
 ) -> None:

@@ -82,7 +82,9 @@ async def test_a_name_of_a_private_address_can_not_be_registered(
         webhook_headers_bytes=100,
         webhook_endpoints_per_agent=10,
     )
-    endpoints = EndpointCalls(bus, store, KnownEndpoints(store, 5.0), Names(), is_public, settings)
+    endpoints = EndpointCalls(
+        bus, store, KnownEndpoints(bus, store, 5.0), Names(), is_public, settings
+    )
     request = CreateEndpoint(
         account_id=owner.account_id,
         agent_id=owner.agent_id,

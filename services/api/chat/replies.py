@@ -213,11 +213,11 @@ class Following:
         taken = await self._inbox.take(self._silence)
         self._was_silent = not taken
         events: list[ClientEvent] = []
-        try:
-            for reply in taken:
+        for reply in taken:
+            try:
                 events += self._answer.take(reply)
-        except MissedFrames:
-            events += await self._look_for_lost()
+            except MissedFrames:
+                events += await self._look_for_lost()
         return events
 
     async def _look_for_lost(self) -> list[ClientEvent]:

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from libs.runtime.clock import now
+from libs.runtime.documents import from_document, page_of, reader, to_document
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Collection, Database
-from services.api.store.bounded import BATCH, up_to
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,26 +51,26 @@ class Agents:
             updated_at=moment,
             **settings,
         )
-        document = msgspec.to_builtins(agent, builtin_types=(datetime,))
-        document["_id"] = document.pop("id")
-        await self._agents.insert_one(document)
+        await self._agents.insert_one(to_document(agent))
         return agent
 
     async def get(self, agent_id: str) -> Agent | None:
         """Return the agent, None when there is none."""
         document = await self._agents.find_one({"_id": agent_id})
-        return _agent(document) if document else None
+        return from_document(document, Agent) if document else None
 
     async def page(
         self, account_id: str, cursor: str | None, limit: int, most_bytes: int
     ) -> tuple[list[Agent], str | None]:
-        """Return an account's agents, newest first, and the next cursor; see up_to()."""
-        query: dict[str, Any] = {"account_id": account_id}
-        if cursor:
-            query["_id"] = {"$lt": cursor}
-        newest = self._agents.find(query).sort("_id", -1).limit(limit + 1).batch_size(BATCH)
-        agents, more = await up_to(newest, _agent, limit, most_bytes)
-        return agents, agents[-1].id if more else None
+        """Return an account's agents, newest first, and the next cursor; see page_of()."""
+        return await page_of(
+            self._agents,
+            {"account_id": account_id},
+            reader(Agent),
+            cursor=cursor,
+            limit=limit,
+            most_bytes=most_bytes,
+        )
 
     async def count(self, account_id: str, limit: int, *, before: str | None = None) -> int:
         """Count an account's agents, up to `limit`; those made before one of them."""
@@ -89,7 +89,3 @@ class Agents:
         """Remove an agent. False when there was none."""
         result = await self._agents.delete_one({"_id": agent_id})
         return bool(result.deleted_count)
-
-
-def _agent(document: dict[str, Any]) -> Agent:
-    return msgspec.convert({**document, "id": document["_id"]}, Agent)

@@ -18,9 +18,9 @@ from pymongo import UpdateOne
 from libs.contracts.chat import CANCELLED, Exchange, SourceUsed
 from libs.contracts.events import MessageFailed, MessageSent, Outcome, outcome_id
 from libs.runtime.deleted_agents import DeletedAgents
+from libs.runtime.documents import from_document, page_of, reader, to_document, to_part, up_to
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import Collection, Database, insert_new
-from services.api.store.bounded import BATCH, up_to
 from services.api.store.history import shortened
 
 RECENT_EXCHANGES = 20
@@ -138,12 +138,12 @@ class Conversations:
     async def get(self, conversation_id: str) -> Conversation | None:
         """Return the conversation, None when there is none."""
         document = await self._conversations.find_one({"_id": conversation_id})
-        return msgspec.convert(_fields(document), Conversation) if document else None
+        return from_document(document, Conversation) if document else None
 
     async def message(self, message_id: str) -> StoredMessage | None:
         """Return one message, None when there is none (yet)."""
         document = await self._messages.find_one({"_id": message_id})
-        return msgspec.convert(_fields(document), StoredMessage) if document else None
+        return from_document(document, StoredMessage) if document else None
 
     async def outcome(self, message_id: str) -> Outcome | None:
         """Return how a message ended, None when it has not."""
@@ -155,7 +155,7 @@ class Conversations:
         version = before.version if before else None
         result = await self._messages.update_one(
             {"_id": message_id, "feedback.version": version},
-            {"$set": {"feedback": msgspec.to_builtins(feedback, builtin_types=(datetime,))}},
+            {"$set": {"feedback": to_part(feedback)}},
         )
         return bool(result.modified_count)
 
@@ -167,7 +167,7 @@ class Conversations:
         if before:
             query["order"] = {"$lt": before}
         found = await self._messages.find(query).sort("order", -1).limit(limit).to_list(None)
-        return [msgspec.convert(_fields(document), StoredMessage) for document in reversed(found)]
+        return [from_document(document, StoredMessage) for document in reversed(found)]
 
     async def part(
         self, conversation_id: str, before: str | None, limit: int, most_bytes: int
@@ -176,21 +176,23 @@ class Conversations:
         query: dict[str, Any] = {"conversation_id": conversation_id}
         if before:
             query["order"] = {"$lt": before}
-        newest = self._messages.find(query).sort("order", -1).limit(limit + 1).batch_size(BATCH)
-        found, more = await up_to(newest, _message, limit, most_bytes)
+        newest = self._messages.find(query).sort("order", -1).limit(limit + 1)
+        found, more = await up_to(newest, reader(StoredMessage), limit, most_bytes)
         return found[::-1], more
 
     async def page(
         self, agent_id: str, cursor: str | None, limit: int, most_bytes: int
     ) -> tuple[list[Conversation], str | None]:
-        """Return an agent's conversations, newest first, and the next cursor; see up_to()."""
-        query: dict[str, Any] = {"agent_id": agent_id}
-        if cursor:
-            query["_id"] = {"$lt": cursor}
-        newest = self._conversations.find(query, {"recent": 0}).sort("_id", -1)
-        found = newest.limit(limit + 1).batch_size(BATCH)
-        items, more = await up_to(found, _conversation, limit, most_bytes)
-        return items, items[-1].id if more else None
+        """Return an agent's conversations, newest first, and the next cursor; see page_of()."""
+        return await page_of(
+            self._conversations,
+            {"agent_id": agent_id},
+            reader(Conversation),
+            cursor=cursor,
+            limit=limit,
+            most_bytes=most_bytes,
+            without=("recent",),
+        )
 
     async def idle(self, before: datetime, limit: int) -> list[tuple[Conversation, datetime]]:
         """Return open conversations that seem idle, longest first, and since when.
@@ -200,7 +202,7 @@ class Conversations:
         query = {"idle_since": {"$lt": before}}
         found = self._conversations.find(query, {"recent": 0}).sort("idle_since", 1).limit(limit)
         return [
-            (msgspec.convert(_fields(document), Conversation), document["idle_since"])
+            (from_document(document, Conversation), document["idle_since"])
             async for document in found
         ]
 
@@ -225,12 +227,12 @@ class Conversations:
         await self._conversations.delete_many({"agent_id": agent_id})
 
     async def _open_group(self, group: list[Conversation]) -> Sequence[None]:
-        documents = [_document(opened) | {"idle_since": opened.created_at} for opened in group]
+        documents = [to_document(opened) | {"idle_since": opened.created_at} for opened in group]
         await insert_new(self._conversations, documents)
         return [None] * len(group)
 
     async def _add_group(self, group: list[StoredMessage]) -> Sequence[None]:
-        await insert_new(self._messages, [_document(message) for message in group])
+        await insert_new(self._messages, [to_document(message) for message in group])
         return [None] * len(group)
 
     async def _remember_group(self, group: list[Outcome]) -> Sequence[None]:
@@ -326,21 +328,3 @@ def _exchange(sent: MessageSent) -> dict[str, Any]:
     # Bounded: there are many of them in a document, and a document of Mongo's has 16 MB at most.
     exchange = {"id": sent.message_id, **msgspec.structs.asdict(shortened(said))}
     return {"$each": [exchange], "$sort": {"id": 1}, "$slice": -RECENT_EXCHANGES}
-
-
-def _document(struct: Conversation | StoredMessage) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(datetime,))
-    fields["_id"] = fields.pop("id")
-    return fields
-
-
-def _message(document: dict[str, Any]) -> StoredMessage:
-    return msgspec.convert(_fields(document), StoredMessage)
-
-
-def _conversation(document: dict[str, Any]) -> Conversation:
-    return msgspec.convert(_fields(document), Conversation)
-
-
-def _fields(document: dict[str, Any]) -> dict[str, Any]:
-    return {**document, "id": document["_id"]}

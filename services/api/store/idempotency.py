@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from libs.runtime.documents import from_document, to_document
 from libs.runtime.mongo import Collection, Database, DuplicateError
 
 KEPT = timedelta(hours=24)
@@ -42,7 +43,7 @@ class Claims:
     async def add(self, claim: KeyClaim) -> bool:
         """Store a claim; False when there is one for its key."""
         try:
-            await self._claims.insert_one(_document(claim))
+            await self._claims.insert_one(to_document(claim))
         except DuplicateError:
             return False
         return True
@@ -52,11 +53,11 @@ class Claims:
         document = await self._claims.find_one({"_id": claim_id})
         if document is None:
             return None
-        return msgspec.convert({**document, "id": document["_id"]}, KeyClaim)
+        return from_document(document, KeyClaim)
 
     async def replace(self, old: KeyClaim, new: KeyClaim) -> bool:
         """Put a claim in another's place; False when that is not there any more."""
-        fields = _document(new)
+        fields = to_document(new)
         del fields["_id"]
         result = await self._claims.update_one(_same(old), {"$set": fields})
         return bool(result.modified_count)
@@ -80,9 +81,3 @@ def _same(claim: KeyClaim) -> dict[str, object]:
         "message_id": claim.message_id,
         "claimed_at": claim.claimed_at,
     }
-
-
-def _document(claim: KeyClaim) -> dict[str, object]:
-    fields: dict[str, object] = msgspec.to_builtins(claim, builtin_types=(datetime,))
-    fields["_id"] = fields.pop("id")
-    return fields

@@ -3,15 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from libs.runtime.clock import now
 from libs.runtime.deleted_agents import DeletedAgents
+from libs.runtime.documents import from_document, page_of, reader, to_document
 from libs.runtime.ids import new_id, new_secret
 from libs.runtime.mongo import Collection, Database
-from services.api.store.bounded import BATCH, up_to
 
 KeyType = Literal["secret", "publishable"]
 LISTED_EXPIRED = timedelta(days=30)
@@ -96,9 +96,7 @@ class Keys:
             expires_at=expires_at,
             counted_as=counted_as,
         )
-        document = msgspec.to_builtins(key, builtin_types=(datetime,)) | {"hash": digest(secret)}
-        document["_id"] = document.pop("id")
-        await self._keys.insert_one(document)
+        await self._keys.insert_one(to_document(key) | {"hash": digest(secret)})
         return key, secret
 
     async def took_back(self, key: Key) -> bool:
@@ -114,33 +112,35 @@ class Keys:
         The look-up is by hash, so its timing tells nothing about the secret.
         """
         document = await self._keys.find_one({"hash": digest(secret)})
-        return _key(document) if document else None
+        return from_document(document, Key) if document else None
 
     async def of_agent(self, agent_id: str) -> list[Key]:
         """Return an agent's keys, newest first."""
         found = self._keys.find({"agent_id": agent_id}).sort("_id", -1)
-        return [_key(document) async for document in found]
+        return [from_document(document, Key) async for document in found]
 
     async def page(
         self, agent_id: str, cursor: str | None, limit: int, most_bytes: int
     ) -> tuple[list[Key], str | None]:
-        """Return an agent's keys, newest first, and the next cursor; see up_to()."""
-        query: dict[str, Any] = {"agent_id": agent_id}
-        if cursor:
-            query["_id"] = {"$lt": cursor}
-        newest = self._keys.find(query).sort("_id", -1).limit(limit + 1).batch_size(BATCH)
-        keys, more = await up_to(newest, _key, limit, most_bytes)
-        return keys, keys[-1].id if more else None
+        """Return an agent's keys, newest first, and the next cursor; see page_of()."""
+        return await page_of(
+            self._keys,
+            {"agent_id": agent_id},
+            reader(Key),
+            cursor=cursor,
+            limit=limit,
+            most_bytes=most_bytes,
+        )
 
     async def of_account(self, account_id: str) -> list[Key]:
         """Return the keys of the whole account, newest first; not those of its agents."""
         found = self._keys.find({"agent_id": None, "account_id": account_id}).sort("_id", -1)
-        return [_key(document) async for document in found]
+        return [from_document(document, Key) async for document in found]
 
     async def get(self, agent_id: str, key_id: str) -> Key | None:
         """Return a key of an agent, None when there is none."""
         document = await self._keys.find_one({"_id": key_id, "agent_id": agent_id})
-        return _key(document) if document else None
+        return from_document(document, Key) if document else None
 
     async def rotate(self, old: Key, overlap: timedelta) -> tuple[Key, str] | None:
         """Store a key in an old one's place, which ends after `overlap`, or earlier if it would.
@@ -204,7 +204,3 @@ class Keys:
 def digest(secret: str) -> str:
     """Hash a secret. It has 256 random bits, so a fast hash without salt is enough."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _key(document: dict[str, Any]) -> Key:
-    return msgspec.convert({**document, "id": document["_id"]}, Key)

@@ -20,7 +20,6 @@ from libs.bus.queues import Delivered
 from libs.contracts.calls import Done
 from libs.contracts.events import AgentDeleted
 from libs.contracts.queues import SOURCES_SUBMITTED
-from libs.contracts.sizes import PAGE, nothing_smaller, size_of, within
 from libs.contracts.sources import (
     CreateSource,
     DeleteSource,
@@ -187,11 +186,8 @@ class SourceCalls:
     async def list(self, request: ListSources) -> SourcePage:
         """Return an agent's sources, newest first."""
         limit = max(1, min(request.limit, MOST_A_PAGE))
-        rows = await self._store.page(request.agent_id, request.cursor, limit + 1)
-        # Always one: a row fits in a message, whatever its crawl says.
-        items = rows[:1] + list(within(rows[1:limit], PAGE - size_of(rows[:1]), nothing_smaller))
-        more = len(items) < len(rows)
-        return SourcePage(items=tuple(items), next_cursor=items[-1].id if more else None)
+        items, next_cursor = await self._store.page(request.agent_id, request.cursor, limit)
+        return SourcePage(items=tuple(items), next_cursor=next_cursor)
 
     async def get(self, request: GetSource) -> Source:
         """Return one source. Raises FaultError not_found."""

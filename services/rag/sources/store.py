@@ -17,6 +17,7 @@ import msgspec
 from libs.contracts.sources import CreateSource, FileInfo, Note, Source, SourceRow
 from libs.runtime.clock import now
 from libs.runtime.deleted_agents import DeletedAgents
+from libs.runtime.documents import page_of
 from libs.runtime.ids import new_id
 from libs.runtime.mongo import Database, DuplicateError
 from services.rag.crawl.fetch.site import new_site, pages_of, website_of
@@ -135,14 +136,15 @@ class SourceStore:
             return None
         return found.source
 
-    async def page(self, agent_id: str, cursor: str | None, limit: int) -> list[SourceRow]:
-        """Return an agent's sources, newest first, those after `cursor`, without their content."""
+    async def page(
+        self, agent_id: str, cursor: str | None, limit: int
+    ) -> tuple[list[SourceRow], str | None]:
+        """Return an agent's sources, newest first, without their content, and the next cursor."""
         query: dict[str, Any] = {"agent_id": agent_id, "status": {"$in": _VISIBLE}}
-        if cursor is not None:
-            query["_id"] = {"$lt": cursor}
-        without_content = {"question": 0, "answer": 0, "text": 0, "site.pages.reasons": 0}
-        found = self._sources.find(query, without_content).sort("_id", -1).limit(limit)
-        return [_row(document) async for document in found]
+        content = ("question", "answer", "text", "site.pages.reasons")
+        return await page_of(
+            self._sources, query, _row, cursor=cursor, limit=limit, without=content
+        )
 
     async def update(self, source: Source, change: dict[str, Any], *, digest: str) -> bool:
         """Make the next version of a source, queued. False when it was changed meanwhile.

@@ -1,12 +1,10 @@
-"""The endpoints of an agent, remembered for a few seconds.
+"""The endpoints of an agent, remembered for WEBHOOK_CACHE_SECONDS at most.
 
-Every event of every agent asks, and most agents have no endpoint at all. A change is told to all
-processes (`forget`). One that was cut off from the bus forgets everything when it is back, and is
-out of date for WEBHOOK_CACHE_SECONDS at most.
+Every event of every agent asks, and most agents have no endpoint at all.
 """
 
-from cachetools import TTLCache
-
+from libs.bus.bus import Bus
+from libs.bus.shared_cache import SharedCache
 from libs.contracts.accounts import CacheInvalidated
 from services.webhooks.endpoints.store import EndpointStore, StoredEndpoint
 
@@ -16,25 +14,15 @@ AGENTS_REMEMBERED = 10_000
 class KnownEndpoints:
     """Looks endpoints up; memory before Mongo."""
 
-    def __init__(self, store: EndpointStore, seconds: float) -> None:
+    def __init__(self, bus: Bus, store: EndpointStore, seconds: float) -> None:
         self._store = store
-        self._known: TTLCache[str, tuple[StoredEndpoint, ...]] = TTLCache(
-            AGENTS_REMEMBERED, seconds
+        self._known: SharedCache[tuple[StoredEndpoint, ...]] = SharedCache(
+            bus, size=AGENTS_REMEMBERED, ttl=seconds
         )
-        self._forgotten = 0
 
     async def of_agent(self, agent_id: str) -> tuple[StoredEndpoint, ...]:
         """Return the endpoints of an agent, the disabled ones too."""
-        known = self._known.get(agent_id)
-        if known is not None:
-            return known
-        before = self._forgotten
-        found = await self._store.of_agent(agent_id)
-        if (
-            before == self._forgotten
-        ):  # what was read before a change must not be remembered after it
-            self._known[agent_id] = found
-        return found
+        return await self._known.get(agent_id, self._store.of_agent) or ()
 
     async def subscribers(self, agent_id: str, event: str) -> tuple[StoredEndpoint, ...]:
         """Return the endpoints of an agent that want an event."""
@@ -60,15 +48,8 @@ class KnownEndpoints:
 
     def invalidated(self, changed: CacheInvalidated) -> None:
         """Take a change from the bus."""
-        self.forget(*changed.ids)
+        self._known.invalidated(changed)
 
-    def forget(self, *agent_ids: str) -> None:
-        """Drop what is remembered of these agents."""
-        self._forgotten += 1
-        for agent_id in agent_ids:
-            self._known.pop(agent_id, None)
-
-    def forget_everything(self) -> None:
-        """Drop all: changes may have been missed."""
-        self._forgotten += 1
-        self._known.clear()
+    def forget(self, agent_id: str) -> None:
+        """Drop what is remembered of an agent."""
+        self._known.forget(agent_id)

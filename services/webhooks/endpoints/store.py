@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.runtime.deleted_agents import DeletedAgents
+from libs.runtime.documents import from_document, to_document
 from libs.runtime.mongo import Collection, Database
 
 
@@ -60,7 +61,7 @@ class EndpointStore:
 
     async def add(self, endpoint: StoredEndpoint) -> None:
         """Store a new endpoint."""
-        await self._endpoints.insert_one(_document(endpoint))
+        await self._endpoints.insert_one(to_document(endpoint))
 
     async def took_back(self, endpoint: StoredEndpoint) -> bool:
         """Remove a new endpoint whose agent was deleted meanwhile; False when that is not so."""
@@ -72,17 +73,17 @@ class EndpointStore:
     async def get(self, agent_id: str, endpoint_id: str) -> StoredEndpoint | None:
         """Return an endpoint of an agent as it is now, None when there is none."""
         document = await self._endpoints.find_one({"_id": endpoint_id, "agent_id": agent_id})
-        return _endpoint(document) if document else None
+        return from_document(document, StoredEndpoint) if document else None
 
     async def of_agent(self, agent_id: str) -> tuple[StoredEndpoint, ...]:
         """Return all endpoints of an agent, newest first."""
         found = self._endpoints.find({"agent_id": agent_id}).sort("_id", -1)
-        return tuple([_endpoint(document) async for document in found])
+        return tuple([from_document(document, StoredEndpoint) async for document in found])
 
     async def of_account(self, account_id: str) -> tuple[StoredEndpoint, ...]:
         """Return the endpoints of all agents of an account."""
         found = self._endpoints.find({"account_id": account_id}).sort("_id", -1)
-        return tuple([_endpoint(document) async for document in found])
+        return tuple([from_document(document, StoredEndpoint) async for document in found])
 
     async def change(
         self, endpoint: StoredEndpoint, changes: Mapping[str, Any], **only_if: Any
@@ -108,50 +109,3 @@ def kept_headers(headers: tuple[tuple[str, str], ...]) -> list[list[str]]:
     As pairs, because header names may contain dots, which mean something in Mongo's keys.
     """
     return [list(header) for header in headers]
-
-
-def _document(endpoint: StoredEndpoint) -> dict[str, Any]:
-    return {
-        "_id": endpoint.id,
-        "account_id": endpoint.account_id,
-        "agent_id": endpoint.agent_id,
-        "name": endpoint.name,
-        "url": endpoint.url,
-        "events": list(endpoint.events),
-        "description": endpoint.description,
-        "headers": kept_headers(endpoint.headers),
-        "secret": endpoint.secret,
-        "created_at": endpoint.created_at,
-        "disabled": endpoint.disabled,
-        "disabled_reason": endpoint.disabled_reason,
-        "disabled_at": endpoint.disabled_at,
-        "told": endpoint.told,
-        "paused": endpoint.paused,
-        "failing_since": endpoint.failing_since,
-        "old_secret": endpoint.old_secret,
-        "old_secret_until": endpoint.old_secret_until,
-    }
-
-
-def _endpoint(document: dict[str, Any]) -> StoredEndpoint:
-    return StoredEndpoint(
-        id=document["_id"],
-        account_id=document["account_id"],
-        agent_id=document["agent_id"],
-        name=document["name"],
-        url=document["url"],
-        events=tuple(document["events"]),
-        description=document["description"],
-        headers=tuple((name, value) for name, value in document["headers"]),
-        secret=document["secret"],
-        created_at=document["created_at"],
-        disabled=document.get("disabled", False),
-        # Older releases disabled for one reason only.
-        disabled_reason=document.get("disabled_reason", "gone" if document.get("disabled") else ""),
-        disabled_at=document.get("disabled_at"),
-        told=document.get("told", True),
-        paused=document.get("paused", False),
-        failing_since=document.get("failing_since"),
-        old_secret=document.get("old_secret", ""),
-        old_secret_until=document.get("old_secret_until"),
-    )

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 from ulid import ULID
 
-from libs.contracts.sizes import PAGE, size_of
 from libs.contracts.webhooks import Attempt, Delivery, DeliveryRow, DeliveryStatus, Replay
 from libs.runtime.clock import now
 from libs.runtime.deleted_agents import DeletedAgents
+from libs.runtime.documents import from_document, page_of, to_part
 from libs.runtime.group_commit import GroupCommit
 from libs.runtime.mongo import DUPLICATE_KEY, Collection, Database, insert_new
 
@@ -96,18 +95,10 @@ class DeliveryLog:
         query: dict[str, Any] = {"endpoint_id": endpoint_id}
         if status:
             query["status"] = status
-        if cursor:
-            query["_id"] = {"$lt": cursor}
-        found = self._rows.find(query, {"body": 0}).sort("_id", -1).limit(limit + 1)
-        items: list[DeliveryRow] = []
-        size = 0
-        async for document in found:
-            row = _row(document)
-            size += size_of(row)
-            if len(items) == limit or (items and size > PAGE):
-                return tuple(items), items[-1].id
-            items.append(row)
-        return tuple(items), None
+        rows, next_cursor = await page_of(
+            self._rows, query, _row, cursor=cursor, limit=limit, without=("body",)
+        )
+        return tuple(rows), next_cursor
 
     async def get(self, endpoint_id: str, row_id: str) -> tuple[DeliveryRow, str] | None:
         """Return a row and the body that was delivered, None when there is no such row."""
@@ -176,7 +167,7 @@ class DeliveryLog:
                 await self._add_only(entries[problem["index"]])
 
     def _document(self, entry: Entry) -> dict[str, Any]:
-        attempts = [_builtins(entry.attempt)] if entry.attempt else []
+        attempts = [to_part(entry.attempt)] if entry.attempt else []
         return {
             "_id": _row_id(entry),
             "replay_id": entry.delivery.replay_id,
@@ -208,7 +199,7 @@ class DeliveryLog:
             )
 
     def _last(self, attempt: Attempt) -> dict[str, Any]:
-        return {"$each": [_builtins(attempt)], "$slice": -self._attempts}
+        return {"$each": [to_part(attempt)], "$slice": -self._attempts}
 
     def _fixed(self, delivery: Delivery) -> dict[str, Any]:
         return {
@@ -230,14 +221,8 @@ def _is_first(entry: Entry) -> bool:
     return entry.delivery.attempt == 1 and not entry.delivery.replay_id
 
 
-def _builtins(attempt: Attempt) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(attempt, builtin_types=(datetime,))
-    return document
-
-
 def _row(document: dict[str, Any]) -> DeliveryRow:
-    fields = {**document, "id": document["_id"], "attempts": document.get("attempts", [])}
-    return msgspec.convert(fields, DeliveryRow)
+    return from_document({"attempts": [], **document}, DeliveryRow)
 
 
 def _delivery(document: dict[str, Any], replay: Replay) -> Delivery:
