@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TEST_PROCESSES ?= 2
+PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 HASHED := $(INSTALL) --require-hashes --no-deps --only-binary :all: --requirement
 PROJECT := $(INSTALL) --no-deps --no-build-isolation --editable .
@@ -16,10 +18,10 @@ run: $(VENV)/laptop.stamp  ## start everything on this machine
 
 test: $(VENV)/dev.stamp  ## run all tests
 	@tests/runtimes.sh
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 quick: $(VENV)/dev.stamp  ## run the tests that need no server, in under a minute
-	$(BIN)/pytest -m quick $(ARGS)
+	$(PYTEST) -m quick $(ARGS)
 
 chaos: $(VENV)/dev.stamp  ## kill things under load for ten minutes, then audit
 	$(BIN)/python -m tests.chaos $(ARGS)
