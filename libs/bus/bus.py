@@ -19,7 +19,6 @@ from stamina import retry_context
 
 from libs.bus import transport
 from libs.bus.errors import BusError, FaultError, TooLarge, translated
-from libs.bus.pull import Pull
 from libs.bus.restore import PAUSE, Restore
 from libs.bus.streams import create_missing, ensure_streams
 from libs.contracts import events
@@ -48,14 +47,13 @@ M = TypeVar("M", bound=Message)
 class Bus:
     """Sending and calling. Handlers are declared with consume() and serve_call().
 
-    FastStream's broker owns the connection and answers the calls; what is published, the frames of
-    answers and durable work go through the plain client beneath it, at a fraction of the cost.
+    FastStream's broker owns the connection and hands out calls and durable work; what is published
+    goes through the plain client beneath it, at a fraction of the cost.
     """
 
     def __init__(self, broker: NatsBroker, client: Client) -> None:
         self._reconnected: list[Callable[[], None]] = []
         self._working: set[asyncio.Task[None]] = set()
-        self._pulls: list[Pull] = []
         self.closing = False
         self.connected = True
         """False from the loss of the connection until all of `on_reconnect` were called back."""
@@ -67,13 +65,6 @@ class Bus:
     async def start(self) -> None:
         """Begin to handle what was subscribed to."""
         await self.broker.start()
-        await asyncio.gather(*(pull.start() for pull in self._pulls))
-
-    def add(self, pull: Pull) -> None:
-        """Have messages pulled from `start` to `close`, over lost connections."""
-        self._pulls.append(pull)
-        self.restore.add(pull.create_missing)
-        self.on_reconnect(pull.reconnected)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Call back when the connection was lost and is there again: live messages were missed."""
@@ -110,7 +101,6 @@ class Bus:
         self.closing = True
         for stopped in await asyncio.gather(
             *(subscriber.stop() for subscriber in self.broker.subscribers),
-            *(pull.stop() for pull in self._pulls),
             return_exceptions=True,
         ):
             if isinstance(stopped, Exception):  # such as a server that is away

@@ -51,7 +51,7 @@ class Pull:
         self._jetstream = jetstream
         self._stream = stream
         self._durable = durable
-        self._config = ConsumerConfig(
+        self.consumer = ConsumerConfig(
             durable_name=durable,
             filter_subject=subject,
             ack_policy=AckPolicy.EXPLICIT,
@@ -85,15 +85,16 @@ class Pull:
             self.reconnected()  # NATS says nothing to a request for a consumer that is not there
 
     async def _create(self) -> None:
-        await self._jetstream.add_consumer(self._stream, self._config)
+        await self._jetstream.add_consumer(self._stream, self.consumer)
 
     async def stop(self) -> None:
         """Take nothing more; what has come is handed out."""
         if self._asking is None or self._subscription is None:
             return
         self._asking.cancel()
+        subscription, self._subscription = self._subscription, None
         if self._client.is_connected:
-            await self._subscription.drain()  # type: ignore[no-untyped-call]
+            await subscription.drain()  # type: ignore[no-untyped-call]
 
     def done(self) -> None:
         """Make room: the work on a message has ended."""
@@ -118,7 +119,7 @@ class Pull:
     def _ended(self, status: str, headers: dict[str, str]) -> None:
         self._asked -= min(self._asked, int(headers.get("Nats-Pending-Messages", self._asked)))
         if status != RAN_OUT:
-            log.info("pull.refused", durable=self._config.durable_name, status=status)
+            log.info("pull.refused", durable=self.consumer.durable_name, status=status)
             self._refused = True
             self._missing()
 
@@ -145,7 +146,7 @@ class Pull:
             await self._client.publish(self._requests, msgspec.json.encode(request), self._inbox)
         except (NatsError, OSError) as error:
             # Such as too much that waits for the connection to come back, or its end in between.
-            log.warning("pull.not_asked", durable=self._config.durable_name, error=repr(error))
+            log.warning("pull.not_asked", durable=self.consumer.durable_name, error=repr(error))
             self._asked -= batch
             self._refused = True
             self._changed.set()

@@ -24,6 +24,7 @@ from libs.bus.bus import DEAD_ROOM, Bus
 from libs.bus.dead_letters import CUT, REASON
 from libs.bus.errors import Refused, ServiceUnavailable, is_permanent
 from libs.bus.pull import Pull
+from libs.bus.subscriber import subscribe
 from libs.contracts import subjects
 from libs.contracts.message import decode
 from libs.contracts.queues import Queue
@@ -107,8 +108,7 @@ def consume(
     in_hand: dict[tuple[int, datetime], Claim] = {}
 
     def take(message: Msg) -> None:
-        where = message.metadata
-        named = (where.sequence.stream, where.timestamp)
+        named = _delivery(message)
         if named in in_hand:
             # A claim that was lost, with the loop or the server held up for longer than ACK_WAIT.
             # The work goes on; what it is acknowledged by is the newest delivery.
@@ -122,7 +122,7 @@ def consume(
         try:
             with claim:
                 async with free:
-                    await policy.apply(claim)
+                    await subscriber.process_message(claim.message)
         finally:
             del in_hand[named]
             pull.done()
@@ -138,7 +138,22 @@ def consume(
         take=take,
         missing=bus.restore.soon,
     )
-    bus.add(pull)
+    subscriber = subscribe(
+        bus.broker,
+        pull,
+        pull.consumer,
+        stream.name,
+        lambda message: in_hand[_delivery(message)],
+        policy.apply,
+    )
+    bus.restore.add(pull.create_missing)
+    bus.on_reconnect(pull.reconnected)
+
+
+def _delivery(message: Msg) -> tuple[int, datetime]:
+    """Return what all deliveries of a message have in common."""
+    where = message.metadata
+    return where.sequence.stream, where.timestamp
 
 
 class Claim:
@@ -203,7 +218,7 @@ class Policy:
         except msgspec.MsgspecError as error:
             await self._bury(claim.message, str(error))
             return
-        key = (where.sequence.stream, where.timestamp)
+        key = _delivery(claim.message)
         # NATS may lose acknowledgements when it dies: those deliveries came to a good end.
         failed = attempt - self._handled.get(key, 0)
         try:
