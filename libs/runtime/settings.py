@@ -31,7 +31,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """What every process needs."""
+    """What every service needs: its servers, its log."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 

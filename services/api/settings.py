@@ -6,18 +6,33 @@ from libs.contracts import sizes
 from libs.runtime.settings import Settings
 
 
-class ApiSettings(Settings):
-    """What the edge adds to the common settings."""
+class ListenSettings(Settings):
+    """Where it listens, and how it stops."""
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Proxies whose X-Forwarded-For is believed: addresses, networks, or *",
+    )
     drain_timeout: float = Field(
         20.0, ge=0, description="Seconds that open answers get to finish when the process stops"
     )
+    readiness_seconds: float = Field(
+        0.5, ge=0, description="Seconds that one answer of /readyz is given to all who ask"
+    )
+
+
+class DefaultModelSettings(Settings):
+    """The model of agents that name none."""
 
     llm_base_url: str = Field("", description="OpenAI-compatible server; unset: extractive answers")
     llm_api_key: str = Field("", description="Key for that server; set alone it means OpenAI's own")
     llm_model: str = Field("gpt-5.2", description="Model of agents that name none")
+
+
+class RequestSettings(Settings):
+    """Connections and requests."""
 
     max_header_bytes: int = Field(
         32 * 1024, ge=1024, description="Most bytes of all request headers together"
@@ -47,6 +62,11 @@ class ApiSettings(Settings):
         description="Seconds that a connection without a request stays open; longer than a proxy "
         "keeps its own, which would otherwise send a request into one that is just closing",
     )
+    client_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds after which a client that takes nothing of what it is sent is let go",
+    )
     max_body_bytes: int = Field(64 * 1024, ge=1024, description="Largest request body")
     max_source_bytes: int = Field(
         512 * 1024, ge=1024, description="Largest body of a request that adds a source"
@@ -54,6 +74,38 @@ class ApiSettings(Settings):
     max_upload_bytes: int = Field(
         25 * 1024 * 1024, ge=1024, description="Largest body of a request that uploads a file"
     )
+
+
+class RateLimitSettings(Settings):
+    """Rate limits, beside those of an account's plan."""
+
+    visitor_requests_per_minute: int = Field(
+        20, ge=1, description="Requests a minute of one visitor with a publishable key"
+    )
+    address_requests_per_minute: int = Field(
+        100, ge=1, description="The same for all visitors together that share an address"
+    )
+    publishable_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Share of an account's requests a minute and a day that its publishable keys "
+        "may use up, all together: visitors can't lock its servers out",
+    )
+    creations_per_hour: int = Field(
+        1_000, ge=1, description="Agents, keys and webhooks that an account may make in an hour"
+    )
+    refusals_at_once: int = Field(
+        20,
+        ge=1,
+        description="Requests of one key or address that are refused at once; further ones, until "
+        "a second has passed without any, wait for a second each",
+    )
+
+
+class ConversationSettings(Settings):
+    """Messages and conversations."""
+
     max_message_chars: int = Field(
         8_000, ge=1, description="Longest message, after trimming, in characters"
     )
@@ -79,9 +131,41 @@ class ApiSettings(Settings):
         ge=64 * 1024,
         description="Bytes, as JSON, at which a page of messages, conversations or agents ends",
     )
-    agents_per_account: int = Field(1_000, ge=1, description="Most agents of an account")
-    keys_per_agent: int = Field(20, ge=1, description="Most active keys of an agent")
-    origins_per_key: int = Field(50, ge=1, description="Most allowed origins of a publishable key")
+    conversation_idle_seconds: float = Field(
+        1800.0,
+        ge=0,
+        description="Seconds without a message after which a conversation has ended, 0: never",
+    )
+    conversation_sweep_interval: float = Field(
+        60.0, gt=0, description="Seconds between two searches for conversations that have ended"
+    )
+
+
+class AnswerSettings(Settings):
+    """How long an answer is waited for."""
+
+    answer_timeout: float = Field(
+        300.0, gt=0, description="Seconds after which the edge stops waiting for an answer"
+    )
+    heartbeat_interval: float = Field(
+        5.0,
+        gt=0,
+        description="Seconds of silence after which a stream gets a comment and the edge looks for "
+        "frames that were lost",
+    )
+    unanswered_after: float = Field(
+        1200.0,
+        gt=0,
+        description="Seconds after which a message without a stored answer gets its outcome from "
+        "the event log, or fails; longer than HOLD_TTL, which fails it before",
+    )
+    unanswered_sweep_interval: float = Field(
+        60.0, gt=0, description="Seconds between two searches for messages without an answer"
+    )
+
+
+class OverloadSettings(Settings):
+    """Room for answers, and each account's share of it."""
 
     max_open_answers: int = Field(
         4_000, ge=1, description="Most answers that one process has open; one more is a 503"
@@ -110,46 +194,25 @@ class ApiSettings(Settings):
     uploads_per_account: int = Field(
         4, ge=1, description="Files of one account that one process takes in at the same time"
     )
-    readiness_seconds: float = Field(
-        0.5, ge=0, description="Seconds that one answer of /readyz is given to all who ask"
-    )
     max_grounding_ahead: int = Field(
         16,
         ge=0,
         description="Messages that one process has grounded while it accepts them; more wait in "
         "the queue of rag",
     )
-    conversation_idle_seconds: float = Field(
-        1800.0,
-        ge=0,
-        description="Seconds without a message after which a conversation has ended, 0: never",
-    )
-    conversation_sweep_interval: float = Field(
-        60.0, gt=0, description="Seconds between two searches for conversations that have ended"
-    )
-    unanswered_after: float = Field(
-        1200.0,
-        gt=0,
-        description="Seconds after which a message without a stored answer gets its outcome from "
-        "the event log, or fails; longer than HOLD_TTL, which fails it before",
-    )
-    unanswered_sweep_interval: float = Field(
-        60.0, gt=0, description="Seconds between two searches for messages without an answer"
-    )
-    client_timeout: float = Field(
-        60.0,
-        gt=0,
-        description="Seconds after which a client that takes nothing of what it is sent is let go",
-    )
-    answer_timeout: float = Field(
-        300.0, gt=0, description="Seconds after which the edge stops waiting for an answer"
-    )
-    heartbeat_interval: float = Field(
-        5.0,
-        gt=0,
-        description="Seconds of silence after which a stream gets a comment and the edge looks for "
-        "frames that were lost",
-    )
+
+
+class OwnershipSettings(Settings):
+    """What an account or an agent may have."""
+
+    agents_per_account: int = Field(1_000, ge=1, description="Most agents of an account")
+    keys_per_agent: int = Field(20, ge=1, description="Most active keys of an agent")
+    origins_per_key: int = Field(50, ge=1, description="Most allowed origins of a publishable key")
+
+
+class CacheSettings(Settings):
+    """What it remembers of keys and agents."""
+
     cache_ttl: float = Field(
         30.0, gt=0, description="Seconds that keys and agents are remembered; changes are broadcast"
     )
@@ -157,32 +220,20 @@ class ApiSettings(Settings):
     key_usage_interval: float = Field(
         5.0, gt=0, description="Seconds between two writes of the keys' last use"
     )
-    refusals_at_once: int = Field(
-        20,
-        ge=1,
-        description="Requests of one key or address that are refused at once; further ones, until "
-        "a second has passed without any, wait for a second each",
-    )
-    visitor_requests_per_minute: int = Field(
-        20, ge=1, description="Requests a minute of one visitor with a publishable key"
-    )
-    address_requests_per_minute: int = Field(
-        100, ge=1, description="The same for all visitors together that share an address"
-    )
-    publishable_share: float = Field(
-        0.8,
-        gt=0,
-        le=1,
-        description="Share of an account's requests a minute and a day that its publishable keys "
-        "may use up, all together: visitors can't lock its servers out",
-    )
-    creations_per_hour: int = Field(
-        1_000, ge=1, description="Agents, keys and webhooks that an account may make in an hour"
-    )
-    trusted_proxies: str = Field(
-        "127.0.0.1",
-        description="Proxies whose X-Forwarded-For is believed: addresses, networks, or *",
-    )
+
+
+class ApiSettings(
+    ListenSettings,
+    DefaultModelSettings,
+    RequestSettings,
+    RateLimitSettings,
+    ConversationSettings,
+    AnswerSettings,
+    OverloadSettings,
+    OwnershipSettings,
+    CacheSettings,
+):
+    """All settings of api."""
 
     @property
     def llm_configured(self) -> bool:

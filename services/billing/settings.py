@@ -6,7 +6,7 @@ from libs.runtime.settings import Settings
 
 
 class BillingSettings(Settings):
-    """What billing adds to the common settings."""
+    """Prices, and how long credits are held."""
 
     credit_prices: dict[str, int] = Field(
         default_factory=dict,

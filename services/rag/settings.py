@@ -7,8 +7,8 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationInfo, field_vali
 from libs.runtime.settings import CommaSeparated, Settings
 
 
-class RagSettings(Settings):
-    """Where the index and the embeddings are, and how retrieval behaves."""
+class IndexSettings(Settings):
+    """Where chunks are searched."""
 
     qdrant_url: str = Field(
         "", description="Qdrant server; without it the index is embedded, in DATA_DIR"
@@ -29,6 +29,10 @@ class RagSettings(Settings):
         description="Chunks added to the embedded index until it is optimised beside the service "
         "(memory for 9 kB a chunk, 3 times its disk space); 0 never does",
     )
+
+
+class EmbeddingSettings(Settings):
+    """What turns texts into vectors."""
 
     embeddings_base_url: str = Field(
         "", description="OpenAI-compatible server for embeddings; without it the bundled model runs"
@@ -69,78 +73,9 @@ class RagSettings(Settings):
         2048, ge=1, description="Questions whose vectors are remembered, for repeated ones"
     )
 
-    chunk_characters: int = Field(
-        400, ge=100, le=8000, description="Longest chunk of a text source, in characters"
-    )
-    chunk_overlap: int = Field(
-        50, ge=0, description="Characters that a chunk may repeat of the one before it"
-    )
 
-    document_seconds: float = Field(
-        120.0, gt=0, description="Seconds that reading a document may take"
-    )
-    document_memory_mb: int = Field(
-        1024, ge=256, description="Memory for it, and what an archive may unpack to, in MB"
-    )
-    max_document_pages: int = Field(2_000, ge=1, description="Most pages of a PDF")
-    max_document_characters: int = Field(
-        5_000_000, ge=1, description="Most characters of text in a document"
-    )
-    max_agent_chunks: int = Field(
-        200_000, ge=1, description="Most chunks of an agent, over all of its sources"
-    )
-
-    max_site_pages: int = Field(1_000, ge=1, description="Most pages of a website source")
-    max_site_characters: int = Field(
-        20_000_000, ge=1, description="Characters of text after which a crawl ends"
-    )
-    max_site_urls: int = Field(
-        50_000, ge=1, description="Most addresses of a site that a crawl takes note of"
-    )
-    max_page_bytes: int = Field(
-        10 * 1024 * 1024, ge=1024, description="Largest page, document or sitemap that is fetched"
-    )
-    max_page_links: int = Field(2_000, ge=1, description="Links of one page that are looked at")
-    max_page_redirects: int = Field(5, ge=0, description="Redirects followed for one page")
-    page_connect_timeout: float = Field(
-        5.0, gt=0, description="Seconds to look up the host and connect, for each of the two"
-    )
-    page_timeout: float = Field(20.0, gt=0, description="Seconds that fetching a page may take")
-    page_retries: int = Field(
-        1, ge=0, description="More tries when a server can't be reached or says to come later"
-    )
-    crawl_seconds: float = Field(
-        1_800.0, gt=0, description="Seconds after which a crawl ends with the pages that it has"
-    )
-    crawl_pages_at_once: int = Field(
-        4, ge=1, description="Pages of one host that a process fetches at the same time"
-    )
-    crawl_delay: float = Field(
-        0.1,
-        ge=0,
-        description="Seconds between two requests to one host; robots.txt can ask for more",
-    )
-    crawl_delay_max: float = Field(
-        10.0, ge=0, description="Longest delay that a site's robots.txt or Retry-After can ask for"
-    )
-    crawl_depth: int = Field(30, ge=1, description="Links from the first page that are followed")
-    crawl_variants: int = Field(
-        100, ge=1, description="Addresses with another query but the same path that are followed"
-    )
-    max_sitemaps: int = Field(50, ge=0, description="Sitemap files of a site that are read")
-    max_sitemap_entries: int = Field(
-        50_000, ge=1, description="Entries of a site's sitemaps that are read"
-    )
-    crawl_user_agent: str = Field(
-        "AlonchatBot/1",
-        pattern=r"^[A-Za-z_-]+(/[!-~]+)?( [ -~]*)?$",
-        description="How crawls name themselves; robots.txt means the part before the slash",
-    )
-    crawl_private_networks: CommaSeparated[IPvAnyNetwork] = Field(
-        (),
-        description="Networks beside the internet whose websites may be read, comma separated, "
-        "such as `10.0.0.0/8`",
-    )
+class SearchSettings(Settings):
+    """Which passages an answer gets."""
 
     retrieval_top_k: int = Field(6, ge=1, le=50, description="Most passages given to the model")
     retrieval_candidates: int = Field(
@@ -171,17 +106,9 @@ class RagSettings(Settings):
         None, description="Score at which confidence is 0.5; unset takes the bundled model's"
     )
 
-    source_sweep_interval: float = Field(
-        30.0,
-        gt=0,
-        description="Seconds between two searches for sources that were stored or deleted while "
-        "NATS or the index was away",
-    )
-    orphan_file_seconds: float = Field(
-        3_600.0,
-        ge=300,
-        description="Seconds after which an uploaded file is removed whose source was not created",
-    )
+
+class IngestionSettings(Settings):
+    """How many sources and questions at once."""
 
     rag_chat_slots: int = Field(
         64, ge=1, description="Questions that one rag process works on at the same time"
@@ -197,22 +124,52 @@ class RagSettings(Settings):
         ge=1,
         description="Sources that wait in one rag process for such a place; websites as well",
     )
-    max_waiting_sources: int = Field(
-        500,
-        ge=1,
-        description="Sources of an account that wait for being indexed; one more is a 429",
-    )
     rag_crawl_slots: int = Field(
         8,
         ge=1,
         description="Websites that one rag process crawls at the same time; those of one account "
         "take all but one of these places",
     )
+    max_waiting_sources: int = Field(
+        500,
+        ge=1,
+        description="Sources of an account that wait for being indexed; one more is a 429",
+    )
+    max_agent_chunks: int = Field(
+        200_000, ge=1, description="Most chunks of an agent, over all of its sources"
+    )
+    source_sweep_interval: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds between two searches for sources that were stored or deleted while "
+        "NATS or the index was away",
+    )
+    orphan_file_seconds: float = Field(
+        3_600.0,
+        ge=300,
+        description="Seconds after which an uploaded file is removed whose source was not created",
+    )
 
-    @classmethod
-    def for_a_command(cls) -> Self:
-        """Read the environment for a command that needs neither the bus nor Mongo."""
-        return cls(_env_file=None)  # type: ignore[call-arg]  # an argument of pydantic-settings
+
+class DocumentSettings(Settings):
+    """Reading texts and files."""
+
+    chunk_characters: int = Field(
+        400, ge=100, le=8000, description="Longest chunk of a text source, in characters"
+    )
+    chunk_overlap: int = Field(
+        50, ge=0, description="Characters that a chunk may repeat of the one before it"
+    )
+    document_seconds: float = Field(
+        120.0, gt=0, description="Seconds that reading a document may take"
+    )
+    document_memory_mb: int = Field(
+        1024, ge=256, description="Memory for it, and what an archive may unpack to, in MB"
+    )
+    max_document_pages: int = Field(2_000, ge=1, description="Most pages of a PDF")
+    max_document_characters: int = Field(
+        5_000_000, ge=1, description="Most characters of text in a document"
+    )
 
     @field_validator("chunk_overlap")
     @classmethod
@@ -220,3 +177,75 @@ class RagSettings(Settings):
         if value >= info.data.get("chunk_characters", value + 1):
             raise ValueError("must be smaller than CHUNK_CHARACTERS")
         return value
+
+
+class CrawlSettings(Settings):
+    """Reading websites."""
+
+    crawl_seconds: float = Field(
+        1_800.0, gt=0, description="Seconds after which a crawl ends with the pages that it has"
+    )
+    crawl_pages_at_once: int = Field(
+        4, ge=1, description="Pages of one host that a process fetches at the same time"
+    )
+    crawl_delay: float = Field(
+        0.1,
+        ge=0,
+        description="Seconds between two requests to one host; robots.txt can ask for more",
+    )
+    crawl_delay_max: float = Field(
+        10.0, ge=0, description="Longest delay that a site's robots.txt or Retry-After can ask for"
+    )
+    crawl_depth: int = Field(30, ge=1, description="Links from the first page that are followed")
+    crawl_variants: int = Field(
+        100, ge=1, description="Addresses with another query but the same path that are followed"
+    )
+    crawl_user_agent: str = Field(
+        "AlonchatBot/1",
+        pattern=r"^[A-Za-z_-]+(/[!-~]+)?( [ -~]*)?$",
+        description="How crawls name themselves; robots.txt means the part before the slash",
+    )
+    crawl_private_networks: CommaSeparated[IPvAnyNetwork] = Field(
+        (),
+        description="Networks beside the internet whose websites may be read, comma separated, "
+        "such as `10.0.0.0/8`",
+    )
+    max_site_pages: int = Field(1_000, ge=1, description="Most pages of a website source")
+    max_site_characters: int = Field(
+        20_000_000, ge=1, description="Characters of text after which a crawl ends"
+    )
+    max_site_urls: int = Field(
+        50_000, ge=1, description="Most addresses of a site that a crawl takes note of"
+    )
+    max_page_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, description="Largest page, document or sitemap that is fetched"
+    )
+    max_page_links: int = Field(2_000, ge=1, description="Links of one page that are looked at")
+    max_page_redirects: int = Field(5, ge=0, description="Redirects followed for one page")
+    page_connect_timeout: float = Field(
+        5.0, gt=0, description="Seconds to look up the host and connect, for each of the two"
+    )
+    page_timeout: float = Field(20.0, gt=0, description="Seconds that fetching a page may take")
+    page_retries: int = Field(
+        1, ge=0, description="More tries when a server can't be reached or says to come later"
+    )
+    max_sitemaps: int = Field(50, ge=0, description="Sitemap files of a site that are read")
+    max_sitemap_entries: int = Field(
+        50_000, ge=1, description="Entries of a site's sitemaps that are read"
+    )
+
+
+class RagSettings(
+    IndexSettings,
+    EmbeddingSettings,
+    SearchSettings,
+    IngestionSettings,
+    DocumentSettings,
+    CrawlSettings,
+):
+    """All settings of rag."""
+
+    @classmethod
+    def for_a_command(cls) -> Self:
+        """Read the environment for a command that needs neither the bus nor Mongo."""
+        return cls(_env_file=None)  # type: ignore[call-arg]  # an argument of pydantic-settings

@@ -12,7 +12,7 @@ from tests.support.bus_worker import JOB, Worker
 from tests.waiting import eventually
 
 
-class Seen(BaseMiddleware[Msg, Any]):
+class Seen(BaseMiddleware[Any, Any]):
     """A middleware that notes what it sees, as metrics and traces do."""
 
     subjects: list[str] = []  # noqa: RUF012  # of all its instances: there is one a delivery

@@ -12,7 +12,8 @@ import yaml
 
 from libs.contracts.calls import SERVICES
 from tests import servers
-from tests.deploy.settings_table import CLASSES, DOCUMENT, written
+from tests.deploy import settings_table
+from tests.deploy.settings_table import DOCUMENT, written
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,7 +66,11 @@ def test_tests_and_compose_use_the_same_images(compose: dict[str, Any]) -> None:
 
 def test_compose_sets_only_known_settings(compose: dict[str, Any]) -> None:
     """A setting that was renamed must not linger in the deployment."""
-    known = {name.upper() for settings in CLASSES.values() for name in settings.model_fields}
+    known = {
+        name.upper()
+        for settings in settings_table.SERVICES.values()
+        for name in settings.model_fields
+    }
     for name in SERVICES:
         assert set(compose["services"][name]["environment"]) <= known
 

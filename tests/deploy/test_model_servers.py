@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.settings_table import CLASSES
+from tests.deploy.settings_table import SERVICES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/model-servers.md").read_text()
@@ -23,7 +23,7 @@ OTHERS = {
 
 def test_every_setting_that_the_page_names_exists() -> None:
     """A setting that was renamed or removed does not linger in the advice."""
-    known = {name.upper() for settings in CLASSES.values() for name in settings.model_fields}
+    known = {name.upper() for settings in SERVICES.values() for name in settings.model_fields}
     named = set(re.findall(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b", PAGE))
     assert {"LLM_BASE_URL", "EMBEDDINGS_DIMENSIONS"} < named
     assert named - known == OTHERS
