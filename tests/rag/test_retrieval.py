@@ -56,6 +56,7 @@ async def test_a_passage_carries_its_source(rag: Rag, shop: str) -> None:
     assert (best.question, best.answer) == (hours.question, hours.answer)
     assert best.text == f"{hours.question}\n{hours.answer}"
     relevances = [passage.relevance for passage in grounded.passages]
+    assert all(len(f"{said}") <= len("0.1234") for said in (*relevances, grounded.confidence))
     assert relevances == sorted(relevances, reverse=True)
     assert len(relevances) <= 4
     assert min(relevances) >= 0.05

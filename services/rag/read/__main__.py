@@ -1,38 +1,27 @@
-"""`python -m services.rag.read FILE SUFFIX LIMITS`: print what it says, for process.py."""
+"""`python -m services.rag.read LIMITS`: reads documents, for process.py."""
 
-import os
-import resource
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from libs.contracts.sources import Note
+from services.rag.read.child import serve
 from services.rag.read.document import read
-from services.rag.read.process import ReadDocument, ReadLimits
+from services.rag.read.process import ReadDocument, ReadLimits, ReadTask
 from services.rag.read.section import Section, Unreadable, cleaned, few
 
-NICENESS = 10
-"""Answers go first."""
 
-
-def main() -> None:
-    """Read within the limits, write a Read as JSON to standard output."""
-    path, suffix, limits = sys.argv[1:]
-    found = _read(Path(path), suffix, msgspec.json.decode(limits, type=ReadLimits))
-    sys.stdout.buffer.write(msgspec.json.encode(found))
-
-
-def _read(path: Path, suffix: str, limits: ReadLimits) -> ReadDocument:
-    os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
-    cpu = int(limits.seconds) + 1  # ends it even when the process that asked is gone
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+def _read(limits: ReadLimits, task: ReadTask, _content: bytes) -> ReadDocument:
     sections: list[Section] = []
     notes: list[Note] = []
     room = limits.characters
+    unpacked = limits.memory
     try:
-        for part in read(path, suffix, most_pages=limits.pages, most_unpacked=limits.memory):
+        for part in read(
+            Path(task.path), task.suffix, most_pages=limits.pages, most_unpacked=unpacked
+        ):
             if isinstance(part, Note):
                 notes.append(part)
                 continue
@@ -52,4 +41,5 @@ def _read(path: Path, suffix: str, limits: ReadLimits) -> ReadDocument:
 
 
 if __name__ == "__main__":
-    main()
+    given = msgspec.json.decode(sys.argv[1], type=ReadLimits)
+    serve(ReadTask, partial(_read, given), given)

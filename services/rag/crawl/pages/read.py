@@ -11,8 +11,6 @@ from services.rag.read.section import Section
 
 SITEMAP = ".sitemap"
 """Stands for a suffix; nothing else is one."""
-HEADER = 4
-"""Bytes that say how long the part after them is."""
 
 _VOLATILE = re.compile(
     r"\b(?:\d{8,}(?:\.\d+)?|[0-9a-fA-F-]{16,}"
@@ -21,12 +19,12 @@ _VOLATILE = re.compile(
 """Times to the second, and tokens: what a page is stamped with when it is made."""
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """Content to read, by the suffix of its format; `size` bytes of it follow."""
+class PageTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Content to read, by the suffix of its format; `folder` is for what must be a file."""
 
     url: str
     suffix: str
-    size: int
+    folder: str
     charset: str | None = None
 
 
