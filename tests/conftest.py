@@ -18,6 +18,8 @@ from tests import servers
 NOBODYS_STREAM = "NOBODYS"
 SERVERS = frozenset({"nats_url", "mongo_url", "qdrant_url", "stack"})
 """Fixtures that are servers; whoever is given one waits for it."""
+SYSTEMS = frozenset({"stack", "breakable", "upstreams"})
+"""Fixtures that are a whole running system, for all tests of their folder."""
 STARTS_PROCESSES = frozenset(
     {
         *("alone", "alonchat", "chaos", "clients", "deploy", "flow", "hostile", "llama"),
@@ -43,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _together(item: pytest.Item) -> str:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    if "stack" in getattr(item, "fixturenames", ()):
+    if SYSTEMS.intersection(getattr(item, "fixturenames", ())):
         return f"{item.path.parent.name} {parameters.get('stack', '')}"
     return str(item.path)
 

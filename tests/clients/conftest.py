@@ -21,14 +21,14 @@ HEARTBEAT = 0.2
 PATIENCE = 120.0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def model() -> AsyncIterator[FakeOpenAI]:
     """The language model."""
     async with FakeOpenAI() as fake:
         yield fake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack(
     tmp_path_factory: pytest.TempPathFactory, model: FakeOpenAI
 ) -> AsyncIterator[Stack]:

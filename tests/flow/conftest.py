@@ -11,14 +11,14 @@ from tests.flow.client import HOURS, Client
 from tests.stack import Stack, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def model() -> AsyncIterator[FakeOpenAI]:
     """The language model that agents use unless they name `extractive`."""
     async with FakeOpenAI() as fake:
         yield fake
 
 
-@pytest.fixture(scope="session", params=["five processes", "one process"])
+@pytest.fixture(scope="package", params=["five processes", "one process"])
 async def stack(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -19,7 +19,7 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="session", params=["five processes", "one process"])
+@pytest.fixture(scope="module", params=["five processes", "one process"])
 async def stack(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -18,7 +18,7 @@ PATIENCE = "240"
 """Seconds for what a model of this size does in one, on a machine that does much else."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def llama() -> Iterator[str]:
     """Where the server listens."""
     try:
@@ -47,7 +47,7 @@ def llama() -> Iterator[str]:
             server.stdin.close()  # which ends it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack(llama: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """The whole system with that model."""
     async with running(

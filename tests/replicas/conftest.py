@@ -10,14 +10,14 @@ from tests.flow.client import HOURS, Client
 from tests.stack import Stack, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def model() -> AsyncIterator[FakeOpenAI]:
     """The language model of agents that name none."""
     async with FakeOpenAI() as fake:
         yield fake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack(
     tmp_path_factory: pytest.TempPathFactory, model: FakeOpenAI
 ) -> AsyncIterator[Stack]:

@@ -15,7 +15,7 @@ from tests.stack import Stack, running
 LLM_KEY = "sk-upstream-secret-that-nobody-may-see"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """The whole system in one process, saying all it ever says to its log."""
     directory = tmp_path_factory.mktemp("security")

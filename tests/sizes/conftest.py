@@ -18,7 +18,7 @@ CONTROLS = ("\x01" * 99 + " ") * 1_000
 MOST_RESPONSE = 1024 * 1024
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def model() -> AsyncIterator[FakeOpenAI]:
     """A model that says much, strange things, or little but slowly."""
     async with FakeOpenAI(default=Script(tokens=20, interval_ms=40)) as fake:
@@ -27,7 +27,7 @@ async def model() -> AsyncIterator[FakeOpenAI]:
         yield fake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack(
     tmp_path_factory: pytest.TempPathFactory, model: FakeOpenAI
 ) -> AsyncIterator[Stack]:

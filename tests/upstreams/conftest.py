@@ -71,7 +71,7 @@ class World:
     credits: int
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def upstreams(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """The results of all cases."""
     directory = tmp_path_factory.mktemp("upstreams")
