@@ -29,6 +29,7 @@ STARTS_PROCESSES = frozenset(
 """Folders of tests that start servers, stacks or other programs by themselves."""
 
 
+@pytest.hookimpl(tryfirst=True)  # the groups, before they are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make quick` runs, and what has to run in one process of `make test`.
 
