@@ -12,8 +12,8 @@ from alonchat import accounts, dead, doctor, output
 from alonchat import reconcile as reconciling
 from alonchat.accounts import Json
 from alonchat.errors import OperatorError
-from alonchat.settings import StackSettings
-from alonchat.up import up as run_stack
+from alonchat.stack.settings import StackSettings
+from alonchat.stack.up import up as run_stack
 from libs.bus.errors import FaultError, Refused, ServiceUnavailable
 from libs.runtime import logs
 from libs.runtime.settings import SettingsError

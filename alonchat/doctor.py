@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from alonchat import embeddings, env_file, machine, model_server
+from alonchat import embeddings, model_server
 from alonchat.connection import connected
 from alonchat.errors import OperatorError
 from alonchat.finding import Finding
-from alonchat.settings import StackSettings
+from alonchat.stack import env_file, machine
+from alonchat.stack.settings import StackSettings
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
 from libs.bus.health import run_checks

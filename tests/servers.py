@@ -17,7 +17,7 @@ import docker  # type: ignore[import-untyped]  # it has no stubs
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from alonchat import embedded
+from alonchat.stack import embedded
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 DOCKER_TIMEOUT = 5

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from alonchat import embedded
-from alonchat.child import tied
-from alonchat.embedded import Server
+from alonchat.stack import embedded
+from alonchat.stack.child import tied
+from alonchat.stack.embedded import Server
 from libs.bus.bus import open_bus
 from libs.contracts.accounts import CREATE_ACCOUNT, SET_PLAN, CreateAccount, Plan, SetPlan
 from libs.contracts.calls import SERVICES

@@ -19,8 +19,7 @@ from stamina import retry_context
 
 from libs.bus import transport
 from libs.bus.errors import BusError, FaultError, TooLarge, translated
-from libs.bus.restore import PAUSE, Restore
-from libs.bus.streams import create_missing, ensure_streams
+from libs.bus.streams import PAUSE, Restore, create_missing, ensure_streams
 from libs.contracts import events
 from libs.contracts.calls import Call, Fault, Reply, Request
 from libs.contracts.message import Message, decode, encode

@@ -13,8 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from libs.contracts import events
 from libs.contracts.accounts import CacheInvalidated
-from libs.contracts.chat import ChatCancelled, ChatGrounded, ChatRequested
-from libs.contracts.replies import AnyReply
+from libs.contracts.chat import ChatCancelled, ChatGrounded, ChatRequested, SourcesFrame, TextFrame
 from libs.contracts.sources import SourceCrawl, SourceSubmitted
 from libs.contracts.subjects import CHAT, DELIVERIES, EVENTS, SOURCES, Stream
 from libs.contracts.webhooks import Delivery, Replay
@@ -213,6 +212,12 @@ WORK: tuple[Queue[Any], ...] = (
 )
 QUEUES: tuple[Queue[Any], ...] = (*WORK, *EVENT_QUEUES.values(), EVERY_EVENT)
 
+AnyReply = SourcesFrame | TextFrame | events.MessageSent | events.MessageFailed
+"""What comes back to the edge for one message.
+
+From a worker: SourcesFrame, then TextFrames as the text comes. Last, from the api process that has
+stored it: the outcome as it is on the event log. So an end is only announced when it is stored.
+"""
 _reply: Any = AnyReply
 CHAT_REPLIES: Topic[AnyReply] = Topic(
     "chat.replies", "chat.replies.{edge}.{message_id}", _reply, ("llm", "api"), ("api",)

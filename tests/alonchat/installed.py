@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from alonchat import embedded, env_file
+from alonchat.stack import embedded, env_file
 from tests.waiting import eventually
 
 START_TIMEOUT = 90.0

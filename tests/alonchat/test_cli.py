@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from alonchat import cli, embedded
+from alonchat import cli
+from alonchat.stack import embedded
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alonchat import directory
 from alonchat.errors import OperatorError
+from alonchat.stack import directory
 
 
 def test_a_directory_has_one_holder(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from alonchat.child import tied
-from alonchat.supervise import Program, Supervisor
+from alonchat.stack.child import tied
+from alonchat.stack.supervise import Program, Supervisor
 from tests.alonchat.installed import runs
 from tests.waiting import eventually
 
@@ -21,7 +21,7 @@ STUBBORN = (
 )
 PARENT = """
 import subprocess, sys
-from alonchat.child import tied
+from alonchat.stack.child import tied
 child = subprocess.Popen(tied([sys.executable, "-c", "import time; time.sleep(60)"]))
 print(child.pid, flush=True)
 child.wait()

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from alonchat import demo, env_file
-from alonchat.embedded import free_port
-from alonchat.settings import StackSettings
+from alonchat.stack import demo, env_file
+from alonchat.stack.embedded import free_port
+from alonchat.stack.settings import StackSettings
 from libs.bus.bus import open_bus
 from libs.contracts.accounts import LIST_ACCOUNTS, ListAccounts
 from libs.contracts.calls import SERVICES

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from alonchat import env_file
-from alonchat.embedded import free_port
+from alonchat.stack import env_file
+from alonchat.stack.embedded import free_port
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.webhook_receiver import running_receiver
 from tests.fakes.website import page, running_website

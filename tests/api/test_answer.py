@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from libs.contracts.chat import SourcesFrame, SourceUsed, TextFrame
 from libs.contracts.events import MessageFailed, MessageSent
-from libs.contracts.replies import AnyReply
+from libs.contracts.queues import AnyReply
 from services.api.chat.transcript import (
     ClientEvent,
     FailedEvent,

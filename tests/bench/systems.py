@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import httpx
 
-from alonchat.child import tied
-from alonchat.embedded import free_port
+from alonchat.stack.child import tied
+from alonchat.stack.embedded import free_port
 from tests.bench import http, seed
 from tests.flow.client import HOURS, Client
 from tests.stack import Stack, running

@@ -10,7 +10,7 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
-from alonchat import embedded
+from alonchat.stack import embedded
 from libs.bus.bus import Bus, open_bus
 from libs.bus.calls import serve_call
 from libs.bus.errors import ServiceUnavailable

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import nats
 from nats.aio.msg import Msg
 
-from alonchat.embedded import free_port
+from alonchat.stack.embedded import free_port
 from tests.chaos.faults import MODEL
 from tests.chaos.run import Options, Result, outcome, world
 from tests.fakes.openai_server import FakeOpenAI, Script

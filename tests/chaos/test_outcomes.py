@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from alonchat import embedded
+from alonchat.stack import embedded
 from libs.bus.bus import Bus, open_bus
 from libs.bus.queues import Delivered, consume
 from libs.contracts import subjects

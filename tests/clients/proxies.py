@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from alonchat.embedded import free_port
+from alonchat.stack.embedded import free_port
 from tests.clients.conftest import output
 from tests.waiting import eventually
 

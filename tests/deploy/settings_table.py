@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from alonchat.settings import StackSettings
+from alonchat.stack.settings import StackSettings
 from libs.runtime.settings import Settings
 from services.api.settings import ApiSettings, DefaultModelSettings, ListenSettings
 from services.billing.settings import BillingSettings

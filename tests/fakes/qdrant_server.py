@@ -17,8 +17,8 @@ from litestar import Litestar, Request, get, post, put
 from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 
-from alonchat import embedded
-from alonchat.embedded import HOST, Server
+from alonchat.stack import embedded
+from alonchat.stack.embedded import HOST, Server
 from services.rag.index.embedded import EmbeddedIndex, open_embedded_index
 from services.rag.index.interface import WORDS, Chunk, chunk_of, hidden
 

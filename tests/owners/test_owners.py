@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from alonchat.embedded import free_port
+from alonchat.stack.embedded import free_port
 from tests.flow.client import Client
 from tests.owners.cases import FILES, Case, cases
 from tests.owners.judge import UNKNOWN, has, notes_of, problems

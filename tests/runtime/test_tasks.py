@@ -25,8 +25,8 @@ AWAITED = {
     "services/api/http/sse.py": "within a stream",
     "services/rag/embed/server.py": "a probe: whoever asks next looks at it, close() waits",
     "services/rag/crawl/crawl.py": "visits: the crawl awaits each",
-    "alonchat/supervise.py": "watches a child; it survives what keeps one from starting",
-    "alonchat/up.py": "within the start",
+    "alonchat/stack/supervise.py": "watches a child; it survives what keeps one from starting",
+    "alonchat/stack/up.py": "within the start",
 }
 """Modules that start tasks, and who looks at how these end."""
 

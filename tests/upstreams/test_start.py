@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trustme
 
-from alonchat.embedded import free_port
+from alonchat.stack.embedded import free_port
 from services.llm.model.examine import examine
 from tests.alonchat.installed import Installed, alonchat
 from tests.fakes.raw_model_server import RawModelServer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alonchat import embedded
+from alonchat.stack import embedded
 from libs.bus.bus import Bus, open_bus
 from libs.contracts import calls
 from libs.runtime.mongo import Database

@@ -22,8 +22,7 @@ from nats.js.errors import APIError, NotFoundError
 from libs.bus.bus import Bus
 from libs.bus.errors import BusError
 from libs.bus.topics import listen
-from libs.contracts.queues import ANY, CHAT_REPLIES
-from libs.contracts.replies import AnyReply
+from libs.contracts.queues import ANY, CHAT_REPLIES, AnyReply
 from libs.contracts.subjects import CHAT, REPLIES
 from libs.runtime.ids import new_id
 from libs.runtime.outages import MongoUnavailable

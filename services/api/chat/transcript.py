@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from libs.contracts.chat import SourcesFrame, SourceUsed, TextFrame
 from libs.contracts.events import MessageFailed, MessageSent, Outcome
-from libs.contracts.replies import AnyReply
+from libs.contracts.queues import AnyReply
 
 
 @dataclass(frozen=True)

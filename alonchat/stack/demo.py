@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from alonchat import env_file
 from alonchat.errors import OperatorError
-from alonchat.settings import StackSettings
+from alonchat.stack import env_file
+from alonchat.stack.settings import StackSettings
 from libs.bus.bus import open_bus
 from libs.bus.errors import BusError
 from libs.contracts.accounts import CREATE_ACCOUNT, CreateAccount
@@ -105,7 +105,7 @@ async def _create(url: str, client: httpx.AsyncClient, secret_key: str) -> Demo:
         client, "/v1/agents", {"name": "Tindahan ni Aling Nena", "instructions": INSTRUCTIONS}
     )
     path = f"/v1/agents/{agent['id']}"
-    sources = json.loads(files("alonchat").joinpath("demo_sources.json").read_text())
+    sources = json.loads(files("alonchat.stack").joinpath("demo_sources.json").read_text())
     for source in sources:
         await _post(client, f"{path}/sources", source)
     async with asyncio.timeout(SOURCES_TIMEOUT):

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from alonchat import demo, embedded, env_file
-from alonchat.directory import locked
-from alonchat.embedded import Server
 from alonchat.errors import OperatorError
 from alonchat.output import Progress
-from alonchat.settings import StackSettings
-from alonchat.supervise import Program, Supervisor
+from alonchat.stack import demo, embedded, env_file
+from alonchat.stack.directory import locked
+from alonchat.stack.embedded import Server
+from alonchat.stack.settings import StackSettings
+from alonchat.stack.supervise import Program, Supervisor
 from libs.contracts.calls import SERVICES
 
 READY_TIMEOUT = 90.0

@@ -5,10 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from alonchat import embedded
 from alonchat.errors import OperatorError
 from alonchat.finding import Finding
-from alonchat.settings import StackSettings
+from alonchat.stack import embedded
+from alonchat.stack.settings import StackSettings
 
 FREE_SPACE = 1.0
 """GB of free disk below which a warning is due."""

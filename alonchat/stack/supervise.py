@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from alonchat.child import tied
+from alonchat.stack.child import tied
 
 log = structlog.get_logger()
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from alonchat.child import tied
 from alonchat.errors import OperatorError
+from alonchat.stack.child import tied
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0

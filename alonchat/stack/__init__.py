@@ -1,0 +1,1 @@
+"""The stack of `make run`: its servers, its services, its demo."""
