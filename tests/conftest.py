@@ -3,12 +3,15 @@
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from pathlib import PurePosixPath
+from typing import Any
 
 # testcontainers' own clean-up container is an image that nothing here may pull.
 os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
 
 import nats
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from libs.bus.bus import Bus, open_bus
 from libs.runtime.ids import new_id
@@ -18,8 +21,8 @@ from tests import servers
 NOBODYS_STREAM = "NOBODYS"
 SERVERS = frozenset({"nats_url", "mongo_url", "qdrant_url", "stack"})
 """Fixtures that are servers; whoever is given one waits for it."""
-SYSTEMS = frozenset({"stack", "breakable", "upstreams"})
-"""Fixtures that are a whole running system, for all tests of their folder."""
+ONE_SYSTEM = frozenset({"clients", "flow", "replicas", "security", "sizes", "upstreams"})
+"""Folders whose tests share a running system."""
 STARTS_PROCESSES = frozenset(
     {
         *("alone", "alonchat", "chaos", "clients", "deploy", "flow", "hostile", "llama"),
@@ -29,26 +32,33 @@ STARTS_PROCESSES = frozenset(
 """Folders of tests that start servers, stacks or other programs by themselves."""
 
 
-@pytest.hookimpl(tryfirst=True)  # the groups, before they are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make quick` runs, and what has to run in one process of `make test`.
+class BySystem(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Runs the tests of one system in one process, in line; else those of one file.
 
-    Quick is each test that is given no server and starts none. Together are the tests of one
-    running system, else those of one file, so that each system is started once.
+    So each system is started once. pytest-xdist's own groups (3.8) do nothing on pytest 9.2.
     """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, name = nodeid.partition("::")
+        folder = PurePosixPath(path).parent.name
+        if folder not in ONE_SYSTEM:
+            return path
+        kind = next((kind for kind in ("one process", "five processes") if kind in name), "")
+        return f"{folder} {kind}"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Say how tests are dealt out to processes."""
+    return BySystem(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` runs: each test that is given no server and starts none."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_together(item)))
         given = SERVERS.intersection(getattr(item, "fixturenames", ()))
         alone = not given and STARTS_PROCESSES.isdisjoint(item.path.parts)
         if alone and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.quick)
-
-
-def _together(item: pytest.Item) -> str:
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    if SYSTEMS.intersection(getattr(item, "fixturenames", ())):
-        return f"{item.path.parent.name} {parameters.get('stack', '')}"
-    return str(item.path)
 
 
 def pytest_report_header() -> list[str]:

@@ -89,9 +89,9 @@ class Receiver:
         await self.wait_until(lambda: bool(found()))
         return found()
 
-    async def wait_until(self, fulfilled: Callable[[], bool]) -> None:
+    async def wait_until(self, fulfilled: Callable[[], bool], patience: float = WAIT) -> None:
         """Wait until what comes and goes has made something true. Raises TimeoutError."""
-        async with asyncio.timeout(WAIT), self._changed:
+        async with asyncio.timeout(patience), self._changed:
             await self._changed.wait_for(fulfilled)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -219,7 +219,9 @@ async def test_a_hanging_endpoint_delays_nobody(bus: Bus, owner: Owner, receiver
             await bus.emit(event)
         await receiver.wait_for("/healthy", len(sent))  # while the other one is still hanging
         assert receiver.most_open["/hangs"] == 10
-    await receiver.wait_until(lambda: len(ids(receiver, "/hangs")) == len(sent))
+    await receiver.wait_until(  # ten at a time
+        lambda: len(ids(receiver, "/hangs")) == len(sent), patience=2 * WAIT
+    )
     assert ids(receiver, "/healthy") == {event.event_id for event in sent}
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.fakes.odd_embeddings import Asked, OddEmbeddings, Said, listed, ordinary
 from tests.flow.client import HOURS, Client
 from tests.stack import Stack, running
+from tests.support.credits import settled
 from tests.support.embedding_answers import error
 
 
@@ -54,7 +55,7 @@ async def test_a_client_hears_of_the_search(stack: Stack) -> None:
         agent_id = await client.agent(HOURS, model="extractive")
         answer = await client.chat(agent_id, "What are your business hours?")
         assert "9AM" in answer["response"]
-        before = (await client.get("/v1/credits"))["balance"]
+        before = await settled(client)
         for mark, status, code in (
             ("ask-error", 500, "search_failed"),
             ("ask-401", 500, "search_failed"),
