@@ -39,6 +39,10 @@ class PullSubscriber(StreamSubscriber):
         """Take nothing more; what has come is still handled, and the bus waits for it."""
         await self.pull.stop()
 
+    def get_log_context(self, _message: Any) -> dict[str, str]:
+        """Nothing: its log is off, ours is queues.py's, and this would be a sixth of its cost."""
+        return {}
+
 
 def subscribe(
     broker: NatsBroker,
@@ -73,12 +77,24 @@ def subscribe(
     )
     subscriber.pull = pull
 
+    async def parsed(message: Msg) -> NatsMessage:
+        # Named by where it is acknowledged: FastStream would make up an id for each.
+        name = message.reply
+        headers = message.headers or {}
+        return NatsMessage(
+            raw_message=message,
+            body=message.data,
+            headers=headers,
+            message_id=name,
+            correlation_id=name,
+        )
+
     async def decoded(message: NatsMessage) -> Any:
         return decode(message.raw_message)
 
     async def handle(message: Any) -> None:  # of no type that FastStream would document
         await handler(message)
 
-    subscriber.add_call(parser_=None, decoder_=decoded, dependencies_=())(handle)
+    subscriber.add_call(parser_=parsed, decoder_=decoded, dependencies_=())(handle)
     Registrator.subscriber(broker, subscriber)
     return subscriber
