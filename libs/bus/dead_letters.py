@@ -1,18 +1,24 @@
-"""The messages that no worker could handle: look at them, put them back, drop them."""
+"""The messages that no worker could handle: bury them, look at them, put them back, drop them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
-from libs.bus.bus import CALL_TIMEOUT, Bus
-from libs.bus.errors import Refused, ServiceUnavailable, translated
+from libs.bus.bus import CALL_TIMEOUT, DEAD_ROOM, Bus
+from libs.bus.errors import Refused, ServiceUnavailable, is_permanent, translated
 from libs.contracts.subjects import DEAD, EVENTS, dead
 from libs.runtime.clock import now
 
+log = structlog.get_logger()
+
+MOST_REASON = 500
+"""Characters of why a message died."""
 REASON = "Alonchat-Reason"
 """The header that says why."""
 CUT = "Alonchat-Cut"
@@ -45,6 +51,33 @@ class DeadLetter:
         if self.at is None or not self.subject.startswith(CHAT):
             return False
         return now() - self.at > timedelta(seconds=EVENTS.dedupe_window)
+
+
+async def bury(bus: Bus, message: Msg, reason: str) -> None:
+    """Keep the message for an operator, then take it off its queue."""
+    subject = message.subject
+    log.error("work.dead_letter", subject=subject, reason=reason)
+    where = message.metadata
+    headers = {
+        # One line of ASCII: what it quotes comes from anywhere.
+        REASON: " ".join(reason[:MOST_REASON].split()).encode("ascii", "replace").decode(),
+        # Buried again after a crash in this moment, it is still one.
+        "Nats-Msg-Id": f"{where.stream}.{where.sequence.stream}",
+    }
+    data = message.data
+    try:
+        bus.fitting(subject, data, headers)
+    except Refused:  # not one of ours: those leave room for this
+        headers[CUT] = str(len(data))
+        data = data[:-DEAD_ROOM]
+    try:
+        await bus.jetstream.publish(dead(subject), data, headers=headers)
+    except NatsError as error:
+        bus.restore.missed(error)
+        if not is_permanent(error):
+            raise  # it comes again
+        log.error("work.not_buried", subject=subject, error=str(error))
+    await message.term()
 
 
 class DeadLetters:

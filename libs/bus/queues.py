@@ -20,12 +20,11 @@ from cachetools import LRUCache
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from libs.bus.bus import DEAD_ROOM, Bus
-from libs.bus.dead_letters import CUT, REASON
-from libs.bus.errors import Refused, ServiceUnavailable, is_permanent
+from libs.bus.bus import Bus
+from libs.bus.dead_letters import bury
+from libs.bus.errors import Refused, ServiceUnavailable
 from libs.bus.pull import Pull
 from libs.bus.subscriber import subscribe
-from libs.contracts import subjects
 from libs.contracts.message import decode
 from libs.contracts.queues import Queue
 from libs.runtime.clock import now
@@ -44,8 +43,6 @@ RETRY_DELAYS = (0.2, 1.0, 5.0, 15.0, 30.0)
 OUTAGE_DELAYS = (0.1, 0.3, 1.0, 3.0)
 """Seconds between two tries while a server is away; the last one repeats."""
 OUTAGES = (ServiceUnavailable, MongoUnavailable)
-MOST_REASON = 500
-"""Characters of why a message died."""
 
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
@@ -216,7 +213,7 @@ class Policy:
         try:
             delivered = Delivered(decode(claim.message.data, self._kind), attempt, named)
         except msgspec.MsgspecError as error:
-            await self._bury(claim.message, str(error))
+            await bury(self._bus, claim.message, str(error))
             return
         key = _delivery(claim.message)
         # NATS may lose acknowledgements when it dies: those deliveries came to a good end.
@@ -284,30 +281,4 @@ class Policy:
             except Exception:
                 # The message dies all the same: whoever waits for it has a limit of its own.
                 log.exception("work.not_given_up", subject=claim.message.subject)
-        await self._bury(claim.message, reason)
-
-    async def _bury(self, message: Msg, reason: str) -> None:
-        """Keep the message for an operator, then take it off its queue."""
-        subject = message.subject
-        log.error("work.dead_letter", subject=subject, reason=reason)
-        where = message.metadata
-        headers = {
-            # One line of ASCII: what it quotes comes from anywhere.
-            REASON: " ".join(reason[:MOST_REASON].split()).encode("ascii", "replace").decode(),
-            # Buried again after a crash in this moment, it is still one.
-            "Nats-Msg-Id": f"{where.stream}.{where.sequence.stream}",
-        }
-        data = message.data
-        try:
-            self._bus.fitting(subject, data, headers)
-        except Refused:  # not one of ours: those leave room for this
-            headers[CUT] = str(len(data))
-            data = data[:-DEAD_ROOM]
-        try:
-            await self._bus.jetstream.publish(subjects.dead(subject), data, headers=headers)
-        except NatsError as error:
-            self._bus.restore.missed(error)
-            if not is_permanent(error):
-                raise  # it comes again
-            log.error("work.not_buried", subject=subject, error=str(error))
-        await message.term()
+        await bury(self._bus, claim.message, reason)

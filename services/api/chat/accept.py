@@ -9,6 +9,7 @@ visibly, even if this process dies at once.
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -17,7 +18,7 @@ from libs.bus.errors import BusError, FaultError
 from libs.bus.queues import OUTAGES
 from libs.contracts import billing
 from libs.contracts.chat import ChatGrounded, ChatRequested, Grounded
-from libs.contracts.events import failure_of
+from libs.contracts.events import ConversationStarted, MessageReceived, failure_of
 from libs.contracts.queues import CHAT_GROUNDED, CHAT_REQUESTED
 from libs.runtime.clock import now
 from libs.runtime.ids import is_id
@@ -27,7 +28,6 @@ from services.api.chat.idempotency import Idempotency, Repeated
 from services.api.chat.replies import Inbox, Replies
 from services.api.chat.request import (
     Thread,
-    events_of,
     ground_of,
     hold_of,
     new_conversation,
@@ -163,7 +163,7 @@ class Acceptance:
                 stored_question(request, metadata), new_conversation(request, thread, metadata)
             )
             # First its events: once the request is there it is answered, whoever dies.
-            await asyncio.gather(*map(self._bus.emit, events_of(request, thread)))
+            await asyncio.gather(*map(self._bus.emit, _events_of(request, thread)))
             await self._send(request, await grounding)
         except Exception as error:
             # What is there of it by now is unknown; an outcome ends it, whatever it is.
@@ -188,6 +188,28 @@ class Acceptance:
             await self._bus.emit(failure_of(request, code, message, at=now(), text=text))
         except BusError as error:  # billing does the same when HOLD_TTL has passed
             log.warning("message.not_failed", message_id=request.message_id, error=str(error))
+
+
+def _events_of(
+    request: ChatRequested, thread: Thread
+) -> tuple[MessageReceived | ConversationStarted, ...]:
+    """Return what happened: a message was received, and perhaps its conversation has begun."""
+    common: dict[str, Any] = {
+        "account_id": request.account_id,
+        "agent_id": request.agent.id,
+        "at": request.requested_at,
+        "conversation_id": request.conversation_id,
+    }
+    received = MessageReceived(
+        event_id=f"evt_received_{request.message_id}",
+        message_id=request.message_id,
+        message=request.question,
+        **common,
+    )
+    if not thread.is_new:
+        return (received,)
+    event_id = f"evt_started_{request.conversation_id}"
+    return received, ConversationStarted(event_id=event_id, **common)
 
 
 def _for_caller(caller: Caller, error: BaseException) -> BaseException:

@@ -1,7 +1,6 @@
-"""What a turn becomes: its hold, its request, its stored question, its events. Pure."""
+"""What a turn becomes: its hold, its request, its stored question. Pure."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -14,7 +13,6 @@ from libs.contracts.chat import (
     Fallback,
     Ground,
 )
-from libs.contracts.events import ConversationStarted, MessageReceived
 from libs.runtime.clock import now
 from services.api.chat.turn import Turn
 from services.api.settings import ApiSettings
@@ -109,28 +107,6 @@ def new_conversation(
         visitor=thread.visitor,
         metadata_json=metadata_json,
     )
-
-
-def events_of(
-    request: ChatRequested, thread: Thread
-) -> tuple[MessageReceived | ConversationStarted, ...]:
-    """Return what happened: a message was received, and perhaps its conversation has begun."""
-    common: dict[str, Any] = {
-        "account_id": request.account_id,
-        "agent_id": request.agent.id,
-        "at": request.requested_at,
-        "conversation_id": request.conversation_id,
-    }
-    received = MessageReceived(
-        event_id=f"evt_received_{request.message_id}",
-        message_id=request.message_id,
-        message=request.question,
-        **common,
-    )
-    if not thread.is_new:
-        return (received,)
-    event_id = f"evt_started_{request.conversation_id}"
-    return received, ConversationStarted(event_id=event_id, **common)
 
 
 def _model_of(agent: Agent, settings: ApiSettings) -> str:

@@ -42,6 +42,11 @@ class StoredEndpoint:
     old_secret: str = ""
     old_secret_until: datetime | None = None
 
+    def old_secret_at(self, moment: datetime) -> str:
+        """Return the secret before the last rotation while it still signs, else nothing."""
+        until = self.old_secret_until
+        return self.old_secret if until is not None and until > moment else ""
+
     def __repr__(self) -> str:
         """Keep the secret and the headers out of logs and tracebacks."""
         return f"StoredEndpoint({self.id!r})"

@@ -18,11 +18,10 @@ from libs.contracts.webhooks import Delivery
 from libs.egress.retry_after import retry_after
 from libs.runtime.clock import now
 from services.webhooks.endpoints.store import StoredEndpoint
-from services.webhooks.request.sign import signature_headers
+from services.webhooks.request.headers import headers_of
 
 log = structlog.get_logger()
 
-USER_AGENT = "Alonchat-Webhooks/1"
 DRAIN_BYTES = 16_384
 DRAIN_SECONDS = 1.0
 
@@ -131,17 +130,8 @@ def text_of(body: bytes) -> str:
 
 def _headers(endpoint: StoredEndpoint, delivery: Delivery) -> dict[str, str]:
     moment = datetime.now(UTC)
-    until = endpoint.old_secret_until
-    old_secret = endpoint.old_secret if until is not None and until > moment else ""
-    # Ours come last and win, whatever an endpoint was once allowed to set.
-    return {name.lower(): value for name, value in endpoint.headers} | {
-        "content-type": "application/json",
-        "accept-encoding": "identity",
-        "user-agent": USER_AGENT,
-        **signature_headers(
-            endpoint.secret, delivery.webhook_id, delivery.body, moment, old_secret
-        ),
-    }
+    secret, old = endpoint.secret, endpoint.old_secret_at(moment)
+    return headers_of(delivery, endpoint.headers, moment, secret=secret, old_secret=old)
 
 
 def _ms_since(started: float) -> int:
