@@ -16,7 +16,7 @@ def headers_of(
     secret: str,
     old_secret: str,
 ) -> dict[str, str]:
-    """Return all headers of an attempt; `own` are the endpoint's. `old_secret` signs too, if any."""
+    """Return all headers of an attempt; `own` are the endpoint's, `old_secret` signs as well."""
     # Ours come last and win, whatever an endpoint was once allowed to set.
     return {name.lower(): value for name, value in own} | {
         "content-type": "application/json",
