@@ -23,6 +23,8 @@ SERVERS = frozenset({"nats_url", "mongo_url", "qdrant_url", "stack"})
 """Fixtures that are servers; whoever is given one waits for it."""
 ONE_SYSTEM = frozenset({"clients", "flow", "replicas", "security", "sizes", "upstreams"})
 """Folders whose tests share a running system."""
+LONGEST = frozenset({"chaos", "flow", "owners", "replicas", "sizes", "upstreams"})
+"""Folders that take minutes each."""
 STARTS_PROCESSES = frozenset(
     {
         *("alone", "alonchat", "chaos", "clients", "deploy", "flow", "hostile", "llama"),
@@ -53,7 +55,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make quick` runs: each test that is given no server and starts none."""
+    """Mark what `make quick` runs: each test that is given no server and starts none.
+
+    The longest systems go first, so that no process is left with one of them at the end.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
     for item in items:
         given = SERVERS.intersection(getattr(item, "fixturenames", ()))
         alone = not given and STARTS_PROCESSES.isdisjoint(item.path.parts)
