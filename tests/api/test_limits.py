@@ -8,6 +8,7 @@ import pytest
 
 from libs.bus.bus import Bus
 from libs.contracts.accounts import Account, Plan
+from libs.runtime.ids import new_id
 from services.api.edge.limits import (
     DAY,
     MINUTE,
@@ -21,11 +22,17 @@ from services.api.edge.limits import (
 )
 
 
-async def test_exact_across_processes_and_concurrency(bus: Bus) -> None:
+@pytest.fixture
+def account() -> str:
+    """An account that nobody counted before."""
+    return new_id("acc")
+
+
+async def test_exact_across_processes_and_concurrency(bus: Bus, account: str) -> None:
     """Of 60 requests at once through three limiters, exactly the quota passes."""
     limiters = [RateLimiter(bus) for _ in range(3)]
     windows = await asyncio.gather(
-        *(limiters[n % 3].hit(account_limits("acc_1", Quota(25, 1000))) for n in range(60))
+        *(limiters[n % 3].hit(account_limits(account, Quota(25, 1000))) for n in range(60))
     )
     # The minute may turn over once while this runs; then both minutes have their own quota.
     passed: dict[int, int] = {}
@@ -36,35 +43,37 @@ async def test_exact_across_processes_and_concurrency(bus: Bus) -> None:
     assert sum(passed.values()) >= 25
 
 
-async def test_the_day_counts_only_what_the_minute_let_pass(bus: Bus) -> None:
+async def test_the_day_counts_only_what_the_minute_let_pass(bus: Bus, account: str) -> None:
     """A flood that the minute refuses does not use up the day."""
     limiter = RateLimiter(bus)
-    windows = [await limiter.hit(account_limits("acc_1", Quota(5, 100))) for _ in range(30)]
+    windows = [await limiter.hit(account_limits(account, Quota(5, 100))) for _ in range(30)]
     passed = [window for window in windows if len(window) == 2]
     assert max(day.used for _, day in passed) == len(passed) <= 10
 
 
-async def test_the_day_refuses_when_it_is_used_up(bus: Bus) -> None:
+async def test_the_day_refuses_when_it_is_used_up(bus: Bus, account: str) -> None:
     """The day's limit holds within any minute."""
     limiter = RateLimiter(bus)
-    windows = [await limiter.hit(account_limits("acc_1", Quota(1000, 3))) for _ in range(5)]
+    windows = [await limiter.hit(account_limits(account, Quota(1000, 3))) for _ in range(5)]
     assert [window[-1].exceeded for window in windows] == [False] * 3 + [True] * 2
     assert windows[-1][-1].name == "day"
 
 
-async def test_keys_do_not_share_a_quota(bus: Bus) -> None:
+async def test_keys_do_not_share_a_quota(bus: Bus, account: str) -> None:
     """One key's flood leaves the other's allowance alone."""
     limiter = RateLimiter(bus)
     for _ in range(10):
-        await limiter.hit(account_limits("acc_1", Quota(5, 100)))
+        await limiter.hit(account_limits(account, Quota(5, 100)))
     assert not (await limiter.hit(account_limits("acc_2", Quota(5, 100))))[-1].exceeded
 
 
-async def test_what_a_used_up_key_refuses_costs_its_visitors_nothing(bus: Bus) -> None:
+async def test_what_a_used_up_key_refuses_costs_its_visitors_nothing(
+    bus: Bus, account: str
+) -> None:
     """And a process that knows that it is used up asks nobody."""
     limiter, other = RateLimiter(bus), RateLimiter(bus)
-    visitor = visitor_limits("acc_1", "10.0.0.1", None, visitor=50, address_total=50)
-    key = account_limits("acc_1", Quota(2, 100))
+    visitor = visitor_limits(account, "10.0.0.1", None, visitor=50, address_total=50)
+    key = account_limits(account, Quota(2, 100))
     passed = 0
     for _ in range(40):
         passed += not (await limiter.hit(visitor + key))[-1].exceeded
@@ -73,18 +82,18 @@ async def test_what_a_used_up_key_refuses_costs_its_visitors_nothing(bus: Bus) -
     assert fresh[-1].used <= passed + 3
 
 
-async def test_made_up_tokens_of_one_address_have_one_limit(bus: Bus) -> None:
+async def test_made_up_tokens_of_one_address_have_one_limit(bus: Bus, account: str) -> None:
     """Each token by itself is fresh; the address that they come from is not."""
     limiter = RateLimiter(bus)
     windows = [
         await limiter.hit(
-            visitor_limits("acc_1", "10.0.0.1", f"vt_{number}", visitor=5, address_total=8)
+            visitor_limits(account, "10.0.0.1", f"vt_{number}", visitor=5, address_total=8)
         )
         for number in range(30)
     ]
     assert windows[0][-1].name == "visitor"
     assert sum(not window[-1].exceeded for window in windows) in range(8, 17)
-    elsewhere = visitor_limits("acc_1", "10.0.0.2", "vt_1", visitor=5, address_total=8)
+    elsewhere = visitor_limits(account, "10.0.0.2", "vt_1", visitor=5, address_total=8)
     assert not (await limiter.hit(elsewhere))[-1].exceeded
 
 
