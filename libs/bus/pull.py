@@ -49,7 +49,7 @@ class Pull:
     ) -> None:
         self._client = client
         self._jetstream = jetstream
-        self._stream = stream
+        self.stream = stream
         self._durable = durable
         self.consumer = ConsumerConfig(
             durable_name=durable,
@@ -79,13 +79,13 @@ class Pull:
     async def create_missing(self) -> None:
         """Create the consumer if it is not there; another release may have changed it."""
         try:
-            await self._jetstream.consumer_info(self._stream, self._durable)
+            await self._jetstream.consumer_info(self.stream, self._durable)
         except NotFoundError:
             await self._create()
             self.reconnected()  # NATS says nothing to a request for a consumer that is not there
 
     async def _create(self) -> None:
-        await self._jetstream.add_consumer(self._stream, self.consumer)
+        await self._jetstream.add_consumer(self.stream, self.consumer)
 
     async def stop(self) -> None:
         """Take nothing more; what has come is handed out."""

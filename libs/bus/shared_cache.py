@@ -5,7 +5,7 @@ cut off from the bus does not trust its memory, and forgets everything when it i
 remembered longer than `ttl` seconds; what was read before a change is not remembered after it.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Generic, TypeVar
 
 from cachetools import TTLCache
@@ -14,19 +14,14 @@ from libs.bus.bus import Bus
 from libs.contracts.accounts import CacheInvalidated
 
 V = TypeVar("V")
-Concerns = Callable[[str, V], Collection[str | None]]
-
-
-def itself(key: str, _value: object) -> Collection[str]:
-    """A value that changes with what it is found by, and nothing else."""
-    return (key,)
+Concerns = Callable[[V], Collection[str | None]]
 
 
 class SharedCache(Generic[V]):
-    """Values by key. `concerns` says which ids a value depends on; None: on any."""
+    """Values by key. `concerns` says on which ids a value depends; by default it is its key."""
 
     def __init__(
-        self, bus: Bus, *, size: int, ttl: float, concerns: Concerns[V] | None = itself
+        self, bus: Bus, *, size: int, ttl: float, concerns: Concerns[V] | None = None
     ) -> None:
         self._bus = bus
         self._concerns = concerns
@@ -52,15 +47,12 @@ class SharedCache(Generic[V]):
     def forget(self, *ids: str) -> None:
         """Drop what depends on any of these ids."""
         self._changes += 1
-        if self._concerns is None:
-            self._known.clear()
-        elif self._concerns is itself:
-            for key in ids:
-                self._known.pop(key, None)
-        else:
-            for key, value in list(self._known.items()):
-                if not frozenset(self._concerns(key, value)).isdisjoint(ids):
-                    self._known.pop(key, None)
+        gone: Iterable[str] = ids
+        if self._concerns is not None:
+            known = list(self._known.items())
+            gone = [key for key, value in known if set(self._concerns(value)).intersection(ids)]
+        for key in gone:
+            self._known.pop(key, None)
 
     def forget_everything(self) -> None:
         """Drop all: changes may have been missed."""

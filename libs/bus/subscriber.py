@@ -20,7 +20,6 @@ from faststream.nats.subscriber.config import (
 from faststream.nats.subscriber.specification import NatsSubscriberSpecification
 from faststream.nats.subscriber.usecases.stream_basic import StreamSubscriber
 from nats.aio.msg import Msg
-from nats.js.api import ConsumerConfig
 
 from libs.bus.pull import Pull
 
@@ -40,15 +39,13 @@ class PullSubscriber(StreamSubscriber):
         await self.pull.stop()
 
     def get_log_context(self, _message: Any) -> dict[str, str]:
-        """Nothing: its log is off, ours is queues.py's, and this would be a sixth of its cost."""
+        """Nothing: its log is off, and this would be made up for each delivery."""
         return {}
 
 
 def subscribe(
     broker: NatsBroker,
     pull: Pull,
-    consumer: ConsumerConfig,
-    stream: str,
     decode: Callable[[Msg], T],
     handler: Callable[[T], Awaitable[None]],
 ) -> PullSubscriber:
@@ -56,7 +53,8 @@ def subscribe(
 
     The handler acknowledges.
     """
-    subject, outer = consumer.filter_subject or "", cast("NatsBrokerConfig", broker.config)
+    consumer, outer = pull.consumer, cast("NatsBrokerConfig", broker.config)
+    subject = consumer.filter_subject or ""
     calls: CallsCollection[Msg] = CallsCollection()
     specification = NatsSubscriberSpecification(
         _outer_config=outer,
@@ -73,7 +71,7 @@ def subscribe(
         _ack_policy=AckPolicy.MANUAL,
     )
     subscriber = PullSubscriber(
-        config, specification, calls, stream=JStream(stream, declare=False), queue=""
+        config, specification, calls, stream=JStream(pull.stream, declare=False), queue=""
     )
     subscriber.pull = pull
 

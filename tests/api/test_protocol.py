@@ -14,6 +14,8 @@ from services.api.http.protocol import Connections, RequestBounds, bounded
 from services.api.http.slow_down import Refusals
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 SIZE, LINE, HEADERS, BODY = 8 * 1024, 1024, 20, 256 * 1024
 PATIENCE, RATE = 0.5, 1_000.0
 HOST = b"Host: x\r\n"

@@ -24,6 +24,8 @@ from libs.contracts.subjects import REPLIES, STREAMS
 from tests.stack import Killable
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 JOB = SourceSubmitted(agent_id="agent_1", source_id="src_1")
 
 

@@ -75,7 +75,8 @@ class Inbox:
 class Replies:
     """The answers that clients of this process are waiting for.
 
-    `silence`: seconds without a reply before looking for lost ones; `timeout`: seconds that an
+    `silence`: seconds without a reply after which a stream says so and lost ones are looked for;
+    `timeout`: seconds that an
     answer may take.
     """
 

@@ -27,7 +27,7 @@ class KnownCallers:
         self._agents = agents
         self._callers = SharedCache(bus, size=size, ttl=ttl, concerns=_ids_of_caller)
         self._known_agents: SharedCache[Agent] = SharedCache(bus, size=size, ttl=ttl)
-        self._origins: SharedCache[bool] = SharedCache(bus, size=size, ttl=ttl, concerns=None)
+        self._origins: SharedCache[bool] = SharedCache(bus, size=size, ttl=ttl)
 
     async def by_secret(self, secret: str) -> tuple[Account, Key] | None:
         """Return the account and key of a secret, None when it is not valid."""
@@ -59,10 +59,11 @@ class KnownCallers:
 
     def invalidated(self, changed: CacheInvalidated) -> None:
         """Take a change from the bus."""
-        for cache in (self._callers, self._known_agents, self._origins):
-            cache.invalidated(changed)
+        self._callers.invalidated(changed)
+        self._known_agents.invalidated(changed)
+        self._origins.forget_everything()  # any key may be new to an origin, or was its last
 
 
-def _ids_of_caller(_: str, caller: tuple[Account, Key]) -> tuple[str | None, ...]:
+def _ids_of_caller(caller: tuple[Account, Key]) -> tuple[str | None, ...]:
     account, key = caller
     return account.id, key.id, key.agent_id

@@ -61,26 +61,26 @@ class Child(Generic[Found]):
     async def ask(self, task: msgspec.Struct, content: bytes = b"") -> Found:
         """Return what it makes of a task. Raises TimeoutError, ChildDied."""
         async with self._turn:
-            answered = False
             try:
                 async with asyncio.timeout(self._seconds):
-                    found = await self._ask(await self._started(), task, content)
-                answered = True
-            except (asyncio.IncompleteReadError, ConnectionError) as error:
-                raise ChildDied from error
-            finally:
-                if not answered:  # what it would say now is not the next task's
-                    await self.stop()
-            return found
+                    return await self._ask(await self._started(), task, content)
+            except BaseException:  # what it would say now is not the next task's
+                await self.stop()
+                raise
 
     async def _ask(self, process: Process, task: msgspec.Struct, content: bytes) -> Found:
-        if process.stdin is None or process.stdout is None:
-            raise ConnectionError
-        process.stdin.write(_framed(msgspec.json.encode(task)) + _framed(content))
-        await process.stdin.drain()
-        found = await _frame(process.stdout)
-        if not found:
-            why = (await _frame(process.stdout)).decode(errors="replace")
+        come, go = process.stdout, process.stdin
+        if come is None or go is None:
+            raise ChildDied
+        try:
+            go.write(_framed(msgspec.json.encode(task)) + _framed(content))
+            await go.drain()
+            found = await _frame(come)
+            why = "" if found else (await _frame(come)).decode(errors="replace")
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            log.warning("child.died", module=self._module, status=await process.wait())
+            raise ChildDied from error
+        if why:
             log.warning("child.failed", module=self._module, error=why)
             raise ChildDied
         return self._decoder.decode(found)
@@ -104,7 +104,6 @@ class Child(Generic[Found]):
         if process.returncode is None:
             process.kill()
         await process.communicate()
-        log.info("child.ended", module=self._module, status=process.returncode)
 
 
 def serve(task: type[Task], read: Callable[[Task, bytes], object], limits: ChildLimits) -> None:

@@ -34,6 +34,8 @@ from tests.fakes.odd_embeddings import (
 )
 from tests.support.embedding_answers import ODD, RIGHT, error
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [f"shelf number {number} holds {'paint ' * (number % 5 + 1)}" for number in range(16)]
 LONG = "paint " * 100
 
